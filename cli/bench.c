@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * bellwire bench: measure, then report.
+ */
+#include "cli/bench.h"
+#include "cli/cli.h"
+#include "cli/interrupt.h"
+#include "cli/rtt.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A back end that fails does not keep the next one from being measured. */
+static int measure(struct bench_report *report)
+{
+	const struct bench_opts *opts = report->opts;
+	int status = CLI_OK;
+
+	for (unsigned int i = 0; i < opts->nr_accels && !report->interrupted; i++) {
+		struct bench *bench = &report->benches[report->nr_benches++];
+		int err = bench_run(bench, opts->accels[i], opts);
+
+		bench_summarise(bench);
+		report->interrupted = err == -EINTR;
+		if (err)
+			status = report->interrupted ? CLI_INTERRUPTED : CLI_FAILED;
+	}
+	return status;
+}
+
+/* Every lost ring is said on standard error too, where --json leaves it to be read. */
+static int check_rows(const struct bench *bench)
+{
+	int status = CLI_OK;
+
+	for (unsigned int i = 0; i < bench->nr_rows; i++) {
+		const struct row *row = &bench->rows[i];
+		int64_t lost = bench_lost(row);
+
+		if (lost != 0)
+			status = cli_failed("%s %s: %" PRIu64 " rings, %" PRIu64 " counted",
+					    vm_backend_name(bench->be), row->type->name, row->rings,
+					    row->signals);
+	}
+	return status;
+}
+
+static int check(const struct bench_report *report)
+{
+	uint64_t rounds = 0;
+	int status = CLI_OK;
+
+	for (unsigned int i = 0; i < report->nr_benches; i++) {
+		rounds += report->benches[i].rounds;
+		if (check_rows(&report->benches[i]) != CLI_OK)
+			status = CLI_FAILED;
+	}
+	return rounds > 0 ? status : cli_failed("nothing could be measured");
+}
+
+static int show(const struct bench_report *report, int svg)
+{
+	int status = CLI_OK;
+
+	if (report->opts->json)
+		status = bench_print_json(report);
+	else
+		bench_print(report);
+	if (svg >= 0) {
+		fflush(stdout);
+		if (bench_svg_write(report, svg) != CLI_OK)
+			status = CLI_FAILED;
+	}
+	return status;
+}
+
+static int report_all(const struct bench_report *report, int status, int svg)
+{
+	int shown = show(report, svg);
+
+	if (report->interrupted)
+		cli_note("interrupted: what is shown are the rounds that were finished");
+	else if (check(report) != CLI_OK)
+		shown = CLI_FAILED;
+	return status != CLI_OK ? status : shown;
+}
+
+static int run(struct bench_report *report)
+{
+	int status, svg = -1;
+
+	if (report->opts->svg) {
+		svg = bench_svg_open(report->opts->svg);
+		if (svg < 0)
+			return CLI_FAILED;
+	}
+	host_read(&report->host);
+	status = measure(report);
+	status = report_all(report, status, svg);
+	bench_svg_close(report->opts->svg, svg);
+	for (unsigned int i = 0; i < report->nr_benches; i++)
+		bench_free(&report->benches[i]);
+	return status;
+}
+
+static int bench_run_all(const struct bench_opts *opts)
+{
+	struct bench_report *report = calloc(1, sizeof(*report));
+	int status;
+
+	if (!report)
+		return cli_failed("no memory");
+	report->opts = opts;
+	status = run(report);
+	free(report);
+	return status;
+}
+
+static int bench_main(int argc, char **argv)
+{
+	bool rtt = argc > 1 && strcmp(argv[1], "rtt") == 0;
+	struct bench_opts opts;
+	int status = rtt ? rtt_opts_parse(&opts, argc - 1, argv + 1)
+			 : bench_opts_parse(&opts, argc, argv);
+	int err;
+
+	if (status != CLI_OK)
+		return status;
+	err = interrupt_start();
+	if (err)
+		return cli_failed("cannot start a thread: %s", strerror(-err));
+	return rtt ? rtt_run(&opts) : bench_run_all(&opts);
+}
+
+const struct command command_bench = {
+	.name = "bench",
+	.main = bench_main,
+	.help = "what a doorbell costs here, by each path that it can take",
+	.usage =
+		"usage: bellwire bench [OPTION]...\n"
+		"       bellwire bench rtt [OPTION]...\n"
+		"\n"
+		"Runs a guest that rings doorbells, by every path that this host can run, and\n"
+		"prints what a ring costs: the time that the guest is stalled, exits, and the CPU\n"
+		"time of the vCPU's and of the endpoint's thread. Exit status 1: a ring was lost.\n"
+		"\n"
+		"  --accel kvm|soft|all       the back end (all)\n"
+		"  --path LIST                names or patterns: 'ioeventfd-*,null-pio' (all)\n"
+		"  --rings N                  per path and round (as many as take 10 ms)\n"
+		"  --rounds N                 1 to 1000 (101)\n"
+		"  --cpl 0|3                  the privilege that the guest runs at (3)\n"
+		"  --cpus vcpu=N,endpoint=M   where the two threads are pinned\n"
+		"  --seed N                   of the order of the paths in a round (random)\n"
+		"  --json                     one JSON document on standard output instead\n"
+		"                             (schema bellwire.bench/1)\n"
+		"  --svg FILE                 a bar chart too; needs gnuplot\n"
+		"\n"
+		"rtt measures round trips: the guest rings, the endpoint answers in guest\n"
+		"memory, the guest sees it; with an endpoint that blocks until it is rung, and\n"
+		"one that spins. It takes --accel, --path, --rings (round trips, 10000), --cpl,\n"
+		"--cpus and --json.\n"
+		"\n"
+		"Paths:\n"
+		"  null-*       the exit alone: an empty handler, or a port the kernel serves\n"
+		"  raw-*        without the library\n"
+		"  userspace-*  exit, a region's handler, and a system call to the endpoint\n"
+		"  ioeventfd-*  the endpoint has the eventfd; any: of any length; hc: a hypercall\n"
+		"  elided-*     the endpoint waits in a bw_poller, and nobody has the eventfd\n",
+};

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The doorbell harness: what does a ring cost on each path? This is what its parts share.
+ *
+ * bench_opts.c    the command line         bench_summary.c  medians and ratios
+ * bench_paths.c   which paths there are    bench_table.c    for people: the table,
+ * bench_kinds.c   how each is set up       bench_bars.c     the bars,
+ * bench_raw.c     the ioctl by hand        bench_advice.c   and what follows
+ * bench_setup.c   a VM with all of them    bench_json.c     for programs
+ * bench_run.c     rounds                   bench_svg.c      the chart
+ * bench_sample.c  one sample               rtt.h            round trips
+ */
+#ifndef BELLWIRE_BENCH_H
+#define BELLWIRE_BENCH_H
+
+#include "cli/host.h"
+#include "cli/stats.h"
+#include "endpoint/endpoint.h"
+#include "vmm/vm.h"
+
+#define BENCH_MAX_PATHS 32u
+#define BENCH_MAX_ACCELS 2u
+
+struct rig;
+struct path;
+
+/* How a path is set up, and what it needs. */
+struct path_kind {
+	/* Why the rig cannot run this path, until the next failure; NULL if it can. */
+	const char *(*unavailable)(const struct rig *rig, const struct path *path);
+	int (*setup)(struct path *path); /* -errno, and has said why */
+};
+
+struct path_type {
+	const char *name;
+	const char *raw;       /* the path that does the same without the library, or NULL */
+	const char *userspace; /* the path through a handler that it replaces, or NULL */
+	const struct path_kind *kind;
+	enum guest_kind instruction;
+	enum bw_space space;
+	uint32_t len;       /* bytes that the guest writes */
+	uint32_t match_len; /* what is assigned: len or BW_ANY_LEN */
+};
+
+extern const struct path_type bench_paths[];
+extern const unsigned int bench_nr_paths;
+
+const struct path_type *bench_path_find(const char *name);
+
+struct bench_opts {
+	const struct vm_backend *accels[BENCH_MAX_ACCELS];
+	unsigned int nr_accels;
+	bool selected[BENCH_MAX_PATHS]; /* by index in bench_paths */
+	uint64_t rings;                 /* per sample, 0: calibrated */
+	uint64_t rounds;
+	uint64_t seed;
+	unsigned int cpl;
+	int vcpu_cpu;
+	struct endpoint_opts endpoint;
+	bool blocking; /* the endpoints' eventfds are */
+	bool json;
+	const char *svg;
+};
+
+/* CLI_OK, or CLI_USAGE and has said why. */
+int bench_opts_parse(struct bench_opts *opts, int argc, char **argv);
+int rtt_opts_parse(struct bench_opts *opts, int argc, char **argv);
+
+/* One round of one path, per ring. */
+struct sample {
+	double ns; /* the guest's stall */
+	double vcpu_cpu_ns, endpoint_cpu_ns;
+	double exits; /* NAN: cannot be told */
+};
+
+/* One path on one back end: what was measured and what it comes to. */
+struct row {
+	const struct path_type *type;
+	bool available;
+	char why[256]; /* this host cannot run it, and the rest is void */
+	bool rung;     /* somebody is at the other end: rings and signals are to be equal */
+	uint64_t rings_per_sample;
+	uint64_t rings, signals; /* all that were made, warm-up too, and all that were counted */
+	struct sample *samples;  /* one per round */
+
+	struct stats ns, vcpu_cpu_ns, endpoint_cpu_ns;
+	struct stats exits; /* median is NAN if it cannot be told */
+	bool has_ratio, has_speedup;
+	struct stats ratio;   /* to the raw path, round by round */
+	struct stats speedup; /* of the userspace path to this one */
+};
+
+/* One back end, measured. The last row is the A/A pair: the path of aa_of once more. */
+struct bench {
+	const struct vm_backend *be;
+	char why[256]; /* not "": the back end does not work here */
+	struct row rows[BENCH_MAX_PATHS + 1];
+	unsigned int nr_rows;    /* without the A/A row */
+	const struct row *aa_of; /* NULL: nothing could be run */
+	struct row *aa;
+	uint64_t rounds; /* finished */
+};
+
+/* Measures on one back end. 0; -EINTR: interrupted, what is finished stands; else has said why. */
+int bench_run(struct bench *bench, const struct vm_backend *be, const struct bench_opts *opts);
+void bench_free(struct bench *bench);
+
+void bench_summarise(struct bench *bench);
+const struct row *bench_row(const struct bench *bench, const char *path); /* measured, or NULL */
+int64_t bench_lost(const struct row *row); /* negative: rung more often than written */
+
+/* All that is reported. */
+struct bench_report {
+	struct host host;
+	const struct bench_opts *opts;
+	struct bench benches[BENCH_MAX_ACCELS];
+	unsigned int nr_benches;
+	bool interrupted;
+};
+
+void bench_print(const struct bench_report *report);
+void bench_print_bars(const struct bench *bench);
+void bench_print_advice(const struct bench *bench, const struct bench_opts *opts);
+int bench_print_json(const struct bench_report *report); /* an enum cli_exit */
+
+/* The file is opened before anything is measured, and written at the end. -1: has said why. */
+int bench_svg_open(const char *file);
+int bench_svg_write(const struct bench_report *report, int fd); /* an enum cli_exit */
+void bench_svg_close(const char *file, int fd);                 /* removes it if it stayed empty */
+
+#endif

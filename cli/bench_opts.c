@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The command line of bellwire bench.
+ */
+#define _GNU_SOURCE
+#include "cli/bench.h"
+#include "cli/cli.h"
+
+#include <errno.h>
+#include <fnmatch.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#define DEFAULT_ROUNDS 101u
+#define RTT_DEFAULT_RINGS 10000u
+#define RTT_MAX_RINGS 1000000u /* two doubles are kept of each */
+
+static const struct option bench_options[] = {
+	{ "accel", required_argument, NULL, 'a' }, { "path", required_argument, NULL, 'p' },
+	{ "rings", required_argument, NULL, 'r' }, { "rounds", required_argument, NULL, 'R' },
+	{ "cpl", required_argument, NULL, 'l' },   { "cpus", required_argument, NULL, 'c' },
+	{ "seed", required_argument, NULL, 's' },  { "json", no_argument, NULL, 'j' },
+	{ "svg", required_argument, NULL, 'S' },   {},
+};
+
+static const struct option rtt_options[] = {
+	{ "accel", required_argument, NULL, 'a' },
+	{ "path", required_argument, NULL, 'p' },
+	{ "rings", required_argument, NULL, 't' },
+	{ "cpl", required_argument, NULL, 'l' },
+	{ "cpus", required_argument, NULL, 'c' },
+	{ "json", no_argument, NULL, 'j' },
+	{},
+};
+
+static bool parse_accel(struct bench_opts *opts, const char *text)
+{
+	const struct vm_backend *be;
+	bool all = strcmp(text, "all") == 0;
+
+	opts->nr_accels = 0;
+	for (unsigned int i = 0; (be = vm_backend_at(i)) && i < BENCH_MAX_ACCELS; i++)
+		if (all || strcmp(text, vm_backend_name(be)) == 0)
+			opts->accels[opts->nr_accels++] = be;
+	if (opts->nr_accels == 0)
+		cli_usage("'%s' is no accel; there are kvm, soft and all", text);
+	return opts->nr_accels > 0;
+}
+
+static void say_paths(const char *unknown)
+{
+	char list[BENCH_MAX_PATHS * 24] = "";
+
+	for (unsigned int i = 0; i < bench_nr_paths; i++) {
+		strcat(list, i ? ", " : "");
+		strcat(list, bench_paths[i].name);
+	}
+	cli_usage("'%s' is no path; there are %s", unknown, list);
+}
+
+/* One name or pattern. One that adds nothing was given before. */
+static bool select_paths(struct bench_opts *opts, const char *pattern)
+{
+	bool found = false, added = false;
+
+	for (unsigned int i = 0; i < bench_nr_paths; i++) {
+		if (fnmatch(pattern, bench_paths[i].name, 0) != 0)
+			continue;
+		found = true;
+		added |= !opts->selected[i];
+		opts->selected[i] = true;
+	}
+	if (!found)
+		say_paths(pattern);
+	else if (!added)
+		cli_usage("path '%s' is given twice", pattern);
+	return added;
+}
+
+static bool parse_paths(struct bench_opts *opts, const char *text)
+{
+	char *copy = strdup(text), *rest = copy, *pattern;
+	bool ok = copy;
+
+	memset(opts->selected, 0, sizeof(opts->selected));
+	while (ok && (pattern = strsep(&rest, ",")))
+		ok = select_paths(opts, pattern);
+	free(copy);
+	return ok;
+}
+
+static bool parse_cpl(struct bench_opts *opts, const char *text)
+{
+	if (strcmp(text, "0") != 0 && strcmp(text, "3") != 0) {
+		cli_usage("--cpl takes 0 or 3, not '%s'", text);
+		return false;
+	}
+	opts->cpl = (unsigned int)(text[0] - '0');
+	return true;
+}
+
+/* The CPUs that this process may run on. */
+static bool allowed_cpus(cpu_set_t *cpus)
+{
+	if (sched_getaffinity(0, sizeof(*cpus), cpus) == 0)
+		return true;
+	cli_failed("cannot tell which CPUs there are: %s", strerror(errno));
+	return false;
+}
+
+static int first_cpu(const cpu_set_t *cpus, int from)
+{
+	for (int cpu = from; cpu < CPU_SETSIZE; cpu++)
+		if (CPU_ISSET((size_t)cpu, cpus))
+			return cpu;
+	return -1;
+}
+
+static bool default_cpus(struct bench_opts *opts)
+{
+	cpu_set_t cpus;
+
+	if (!allowed_cpus(&cpus))
+		return false;
+	opts->vcpu_cpu = first_cpu(&cpus, 0);
+	opts->endpoint.cpu = first_cpu(&cpus, opts->vcpu_cpu + 1);
+	if (opts->endpoint.cpu < 0)
+		opts->endpoint.cpu = opts->vcpu_cpu;
+	return true;
+}
+
+static bool parse_cpu(const char *role, const char *text, int *cpu)
+{
+	cpu_set_t cpus;
+	uint64_t number;
+
+	if (!cli_number(role, text, 0, CPU_SETSIZE - 1, &number) || !allowed_cpus(&cpus))
+		return false;
+	if (!CPU_ISSET(number, &cpus)) {
+		cli_usage("%s=%s: there is no such CPU, or this process may not use it", role,
+			  text);
+		return false;
+	}
+	*cpu = (int)number;
+	return true;
+}
+
+/* One role=N. */
+static bool parse_role(struct bench_opts *opts, const char *item, bool given[2])
+{
+	static const char *const roles[] = { "vcpu", "endpoint" };
+	int *const cpus[] = { &opts->vcpu_cpu, &opts->endpoint.cpu };
+
+	for (size_t i = 0; i < 2; i++) {
+		size_t len = strlen(roles[i]);
+
+		if (strncmp(item, roles[i], len) != 0 || item[len] != '=')
+			continue;
+		if (!given[i]) {
+			given[i] = true;
+			return parse_cpu(roles[i], item + len + 1, cpus[i]);
+		}
+		cli_usage("--cpus: %s is given twice", roles[i]);
+		return false;
+	}
+	cli_usage("--cpus takes vcpu=N,endpoint=M, not '%s'", item);
+	return false;
+}
+
+static bool parse_cpus(struct bench_opts *opts, char *text)
+{
+	bool given[2] = { false, false };
+	const char *item;
+
+	while ((item = strsep(&text, ",")))
+		if (!parse_role(opts, item, given))
+			return false;
+	return true;
+}
+
+static bool parse_option(struct bench_opts *opts, int option)
+{
+	switch (option) {
+	case 'a':
+		return parse_accel(opts, optarg);
+	case 'p':
+		return parse_paths(opts, optarg);
+	case 'r':
+		return cli_number("--rings", optarg, 1, 1000000000, &opts->rings);
+	case 't':
+		return cli_number("--rings", optarg, 1, RTT_MAX_RINGS, &opts->rings);
+	case 'R':
+		return cli_number("--rounds", optarg, 1, STATS_MAX, &opts->rounds);
+	case 'l':
+		return parse_cpl(opts, optarg);
+	case 'c':
+		return parse_cpus(opts, optarg);
+	case 's':
+		return cli_number("--seed", optarg, 0, UINT32_MAX, &opts->seed);
+	case 'j':
+		opts->json = true;
+		return true;
+	case 'S':
+		opts->svg = optarg;
+		return true;
+	default:
+		return false;
+	}
+}
+
+static uint32_t any_seed(void)
+{
+	uint32_t seed = 0;
+
+	/* Where there is no randomness one order is as good as another. */
+	if (getrandom(&seed, sizeof(seed), GRND_NONBLOCK) < 0)
+		seed = 1;
+	return seed;
+}
+
+static int parse(struct bench_opts *opts, int argc, char **argv, const struct option *options)
+{
+	int option;
+
+	parse_accel(opts, "all");
+	if (!default_cpus(opts))
+		return CLI_FAILED;
+	while ((option = cli_option(argc, argv, options)) != -1)
+		if (!parse_option(opts, option))
+			return CLI_USAGE;
+	return CLI_OK;
+}
+
+int bench_opts_parse(struct bench_opts *opts, int argc, char **argv)
+{
+	*opts = (struct bench_opts){ .rounds = DEFAULT_ROUNDS, .cpl = 3, .seed = any_seed() };
+	parse_paths(opts, "*");
+	return parse(opts, argc, argv, bench_options);
+}
+
+int rtt_opts_parse(struct bench_opts *opts, int argc, char **argv)
+{
+	*opts = (struct bench_opts){ .rings = RTT_DEFAULT_RINGS, .cpl = 3 };
+	parse_paths(opts, "userspace-*,ioeventfd-*,elided-*");
+	return parse(opts, argc, argv, rtt_options);
+}

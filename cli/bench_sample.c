@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * One sample: one command to the guest, to ring so many times. Its time is the host's, taken around
+ * the whole vcpu_run(), which adds one entry and one exit to thousands of rings.
+ */
+#include "cli/bench_setup.h"
+#include "cli/cli.h"
+#include "cli/interrupt.h"
+
+#include <errno.h>
+#include <math.h>
+#include <time.h>
+
+#define NS_PER_S 1000000000u
+/* What a calibrated sample is to take: many short ones tell more than few long ones, but the one
+ * entry and exit that are not a ring's must stay below half a percent. */
+#define SAMPLE_NS 10000000.0
+#define CALIBRATION_NS 2000000.0 /* what is long enough to scale from */
+#define MAX_RINGS 1000000000.0
+#define DRAIN_NS                                                                                   \
+	(5u * (uint64_t)NS_PER_S)     /* how long an endpoint may take to count the last ring */
+#define DRAIN_AGAIN_NS (NS_PER_S / 5) /* once it has lost one */
+
+struct clocks {
+	uint64_t ns, vcpu_cpu_ns, endpoint_cpu_ns, exits;
+	bool exits_known;
+};
+
+static uint64_t clock_ns(clockid_t clock)
+{
+	struct timespec t;
+
+	clock_gettime(clock, &t);
+	return (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec;
+}
+
+static void read_counters(const struct path *path, struct clocks *c)
+{
+	c->vcpu_cpu_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID);
+	c->exits_known = vcpu_exits(path->rig->vcpu, &c->exits) == 0;
+}
+
+static void command(const struct path *path, uint64_t rings)
+{
+	struct guest_mailbox *mailbox = vcpu_mailbox(path->rig->vcpu);
+
+	mailbox->op = GUEST_RING;
+	mailbox->count = rings;
+	mailbox->sequence = 0;
+	mailbox->ring = (struct guest_access){
+		.kind = path->type->instruction,
+		.len = path->type->len,
+		.addr = path->addr,
+	};
+}
+
+/* Until the endpoint has counted all that are not known to be lost, or for a while. */
+static void drain(const struct path *path, uint64_t expected, bool lost_before)
+{
+	const struct timespec pause = { .tv_nsec = 20000 };
+	uint64_t end = clock_ns(CLOCK_MONOTONIC) + (lost_before ? DRAIN_AGAIN_NS : DRAIN_NS);
+
+	while (endpoint_rings(path->endpoint) < expected && !interrupted() &&
+	       clock_ns(CLOCK_MONOTONIC) < end)
+		nanosleep(&pause, NULL);
+}
+
+/* Accounts for the rings of one command. */
+static void settle(struct path *path, uint64_t rings)
+{
+	struct row *row = path->row;
+	uint64_t lost = row->rings - row->signals;
+
+	row->rings += rings;
+	if (!path->endpoint)
+		return;
+	drain(path, row->rings - lost, lost > 0);
+	row->signals = endpoint_rings(path->endpoint);
+}
+
+int run_guest(struct path *path)
+{
+	struct vcpu *vcpu = path->rig->vcpu;
+	int err = path->bare ? vcpu_run_bare(vcpu, path->bare, path) : vcpu_run(vcpu);
+
+	if (err && !interrupted())
+		cli_failed("%s %s: %s", vm_backend_name(path->rig->be), path->type->name,
+			   vm_last_error());
+	return err && interrupted() ? -EINTR : err;
+}
+
+static void per_ring(struct sample *sample, const struct clocks *from, const struct clocks *to,
+		     uint64_t rings)
+{
+	double n = (double)rings;
+
+	sample->ns = (double)(to->ns - from->ns) / n;
+	sample->vcpu_cpu_ns = (double)(to->vcpu_cpu_ns - from->vcpu_cpu_ns) / n;
+	sample->endpoint_cpu_ns = (double)(to->endpoint_cpu_ns - from->endpoint_cpu_ns) / n;
+	sample->exits = to->exits_known ? (double)(to->exits - from->exits) / n : NAN;
+}
+
+int sample_path(struct path *path, uint64_t rings, struct sample *sample)
+{
+	struct clocks from = {}, to = {};
+	int err;
+
+	command(path, rings);
+	if (path->endpoint)
+		from.endpoint_cpu_ns = endpoint_cpu_ns(path->endpoint);
+	read_counters(path, &from);
+	from.ns = clock_ns(CLOCK_MONOTONIC_RAW);
+	err = run_guest(path);
+	to.ns = clock_ns(CLOCK_MONOTONIC_RAW);
+	read_counters(path, &to);
+	if (err)
+		return err;
+	settle(path, rings);
+	if (path->endpoint)
+		to.endpoint_cpu_ns = endpoint_cpu_ns(path->endpoint);
+	per_ring(sample, &from, &to, rings);
+	return interrupted() ? -EINTR : 0;
+}
+
+int calibrate_path(struct path *path)
+{
+	double rings = 64, elapsed;
+	struct sample sample;
+	int err;
+
+	for (;;) {
+		err = sample_path(path, (uint64_t)rings, &sample);
+		if (err)
+			return err;
+		elapsed = sample.ns * rings;
+		if (elapsed >= CALIBRATION_NS || rings >= MAX_RINGS)
+			break;
+		rings *= 4;
+	}
+	rings *= SAMPLE_NS / elapsed;
+	path->row->rings_per_sample = (uint64_t)(rings < 1           ? 1
+						 : rings > MAX_RINGS ? MAX_RINGS
+								     : rings);
+	return 0;
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * One VM with every path of a run set up in it, each at an address of its own.
+ */
+#ifndef BELLWIRE_BENCH_SETUP_H
+#define BELLWIRE_BENCH_SETUP_H
+
+#include "cli/bench.h"
+
+struct path {
+	const struct path_type *type;
+	struct rig *rig;
+	struct row *row;
+	uint64_t addr;
+	bw_handler_fn *bare; /* not NULL: runs without the library, every access goes here */
+	/* What follows is released by rig_close(), whatever of it there is. */
+	struct endpoint *endpoint; /* NULL: nobody is rung */
+	struct bw_notifier *notifier;
+	struct bw_ioeventfd *ioeventfd;
+	struct bw_region *region;
+	int eventfd;         /* the raw paths', or -1 */
+	bool raw_registered; /* with KVM_IOEVENTFD, by hand */
+};
+
+struct rig {
+	const struct bench_opts *opts;
+	const struct vm_backend *be;
+	struct bw_bus *bus;
+	struct vm *vm;
+	struct vcpu *vcpu;
+	struct path paths[BENCH_MAX_PATHS];
+	unsigned int nr_paths; /* only those that can be run */
+};
+
+extern const struct path_kind path_null, path_null_kernel, path_raw_userspace, path_raw_ioeventfd,
+	path_userspace, path_ioeventfd, path_hypercall, path_elided;
+
+/* Creates the VM, fills bench->rows, and sets up the paths that can be run. -errno: has said why.
+ * rig_close() in any case. */
+int rig_open(struct rig *rig, const struct bench_opts *opts, struct bench *bench);
+void rig_close(struct rig *rig);
+
+/* Performs the command in the mailbox. -EINTR: interrupted; else has said why. */
+int run_guest(struct path *path);
+
+/* Pins the calling thread. -errno: has said why. */
+int pin_thread(int cpu);
+
+/* Rings so many times. Fails as run_guest() does. */
+int sample_path(struct path *path, uint64_t rings, struct sample *sample);
+
+/* Sets rings_per_sample. Fails as sample_path() does. */
+int calibrate_path(struct path *path);
+
+/* KVM_IOEVENTFD without the library, for the raw paths. -errno. */
+int raw_kvm_assign(const struct path *path);
+void raw_kvm_deassign(const struct path *path);
+
+#endif

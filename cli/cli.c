@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Messages, options and numbers, the same for every subcommand.
+ */
+#include "cli/cli.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void say(const char *format, va_list args)
+{
+	fputs("bellwire: ", stderr);
+	vfprintf(stderr, format, args);
+	fputc('\n', stderr);
+}
+
+void cli_note(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	say(format, args);
+	va_end(args);
+}
+
+int cli_usage(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	say(format, args);
+	va_end(args);
+	return CLI_USAGE;
+}
+
+int cli_failed(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	say(format, args);
+	va_end(args);
+	return CLI_FAILED;
+}
+
+/* Seen options are kept as a bit each, by their place in the table. */
+static bool seen_before(int index)
+{
+	static uint64_t seen;
+	uint64_t bit = UINT64_C(1) << index;
+	bool before = seen & bit;
+
+	seen |= bit;
+	return before;
+}
+
+int cli_option(int argc, char **argv, const struct option *options)
+{
+	const char *arg = argv[optind];
+	int index = 0;
+	int val;
+
+	opterr = 0;
+	val = getopt_long(argc, argv, "+:", options, &index);
+	if (val == -1 && optind < argc)
+		cli_usage("%s: '%s' is no option", argv[0], argv[optind]);
+	else if (val == ':')
+		cli_usage("%s: %s needs an argument", argv[0], arg);
+	else if (val == '?' && optopt && strncmp(arg, "--", 2) == 0)
+		cli_usage("%s: '%s': the option takes no argument", argv[0], arg);
+	else if (val == '?')
+		cli_usage("%s: '%s' is no option", argv[0], arg);
+	else if (val != -1 && seen_before(index))
+		cli_usage("%s: --%s is given twice", argv[0], options[index].name);
+	else
+		return val;
+	return '?';
+}
+
+bool cli_number(const char *name, const char *text, uint64_t min, uint64_t max, uint64_t *number)
+{
+	char *end;
+
+	errno = 0;
+	*number = strtoull(text, &end, 10);
+	/* strtoull() would take a blank, a sign, and make -1 a large number. */
+	if (isdigit((unsigned char)*text) && !*end && !errno && *number >= min && *number <= max)
+		return true;
+	cli_usage("%s takes a number from %ju to %ju, not '%s'", name, (uintmax_t)min,
+		  (uintmax_t)max, text);
+	return false;
+}
+
+int cli_print_json(json_t *document)
+{
+	if (!document)
+		return cli_failed("no memory for the JSON document");
+	json_dumpf(document, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(7));
+	putchar('\n');
+	return CLI_OK;
+}
+
+int cli_finish(int status)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return status;
+	cli_note("standard output: %s", strerror(errno));
+	return status == CLI_OK ? CLI_FAILED : status;
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Ctrl-C ends a measurement early instead of throwing it away; a second one ends the program.
+ */
+#ifndef BELLWIRE_INTERRUPT_H
+#define BELLWIRE_INTERRUPT_H
+
+#include "vmm/vm.h"
+
+/* Before other threads are started: SIGINT and SIGTERM then go to a thread of their own. -errno. */
+int interrupt_start(void);
+
+/* The vCPU that is stopped, NULL: none. After it returns the one before is not touched any more. */
+void interrupt_vcpu(struct vcpu *vcpu);
+
+bool interrupted(void);
+
+/* Stops the vCPU too, without counting as interrupted, if so many seconds go by. 0: no longer. */
+void interrupt_after(unsigned int seconds);
+
+#endif

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * bellwire bench rtt: the guest rings, the endpoint answers in guest memory, the guest sees it. How
+ * long does that take, and how much of it is the way to the endpoint?
+ */
+#ifndef BELLWIRE_RTT_H
+#define BELLWIRE_RTT_H
+
+#include "cli/bench_setup.h"
+
+#define RTT_MAX_ROWS (BENCH_MAX_ACCELS * BENCH_MAX_PATHS * 2)
+
+/* One path with one kind of consumer. */
+struct rtt_row {
+	const struct vm_backend *be;
+	const struct path_type *type;
+	bool spin; /* the consumer does, or else sleeps until it is rung */
+	bool available;
+	char why[256]; /* not available: and the rest is void */
+
+	uint64_t trips;  /* finished */
+	double *trip_ns; /* one each; sorted once they are all there */
+	double *oneway_ns;
+	bool related;    /* the guest's clock to the host's, and so oneway_ns is known */
+	double error_ns; /* of the relation */
+};
+
+/* The guest's clock and the host's at one moment. */
+struct anchor {
+	uint64_t tick; /* the guest's TSC */
+	uint64_t ns;   /* the host's CLOCK_MONOTONIC_RAW */
+	uint64_t error_ticks;
+};
+
+/* Measures and reports; an enum cli_exit. */
+int rtt_run(const struct bench_opts *opts);
+
+/* 0; -EINTR: interrupted, what is finished stands; else has said why. */
+int rtt_measure(struct rtt_row *row, const struct bench_opts *opts);
+
+/* Finds one by exchanging words with the guest through its memory. Fails as sample_path() does. */
+int rtt_anchor(struct rig *rig, struct anchor *anchor);
+
+/* Lets the guest ring and wait for the answer, count times; it writes struct guest_trip[] to trips,
+ * guest-physical. Fails as sample_path() does. */
+int rtt_command(struct path *path, const struct guest_access *ring, uint64_t trips, uint64_t count);
+
+uint64_t rtt_now_ns(void);
+
+/* Where things are in the guest's memory. */
+#define RTT_ANSWER GUEST_SCRATCH
+#define RTT_WORD (GUEST_SCRATCH + 64u) /* not on the answer's line */
+#define RTT_TRIPS (GUEST_SCRATCH + 0x10000u)
+#define RTT_EXCHANGES (GUEST_SCRATCH + 0x20000u)
+
+#define RTT_BATCH 1000u /* trips in one command */
+
+_Static_assert(RTT_BATCH * sizeof(struct guest_trip) <= RTT_EXCHANGES - RTT_TRIPS, "must fit");
+
+#endif

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Round trips, a batch at a time: the clocks are related before and after each, so that every
+ * moment of it can be told in either.
+ */
+#include "cli/rtt.h"
+#include "cli/cli.h"
+#include "cli/interrupt.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define MAX_ERROR_NS 2000.0 /* of the relation: beyond it, one-way times mean nothing */
+#define PATIENCE_S 30u      /* a guest whose ring was lost waits for ever */
+
+/* The endpoint's part: it notes when it heard of each ring, and answers. What the two threads share
+ * is ordered by the ring and by the answer, but only the guest sees both: hence the atomics. */
+struct answering {
+	_Atomic(uint64_t *) answer; /* in the guest's memory */
+	_Atomic uint64_t before;    /* rings that belong to earlier commands */
+	_Atomic uint64_t heard_ns[RTT_BATCH];
+};
+
+uint64_t rtt_now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC_RAW, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+static void answer(void *opaque, uint64_t rings)
+{
+	struct answering *a = opaque;
+	uint64_t number = rings - atomic_load_explicit(&a->before, memory_order_relaxed);
+
+	/* The ring that ends an endpoint is nobody's. */
+	if (number == 0 || number > RTT_BATCH)
+		return;
+	atomic_store_explicit(&a->heard_ns[number - 1], rtt_now_ns(), memory_order_relaxed);
+	/* pairs with the guest's load, which is an acquire on x86 */
+	__atomic_store_n(a->answer, number, __ATOMIC_RELEASE);
+}
+
+int rtt_command(struct path *path, const struct guest_access *ring, uint64_t trips, uint64_t count)
+{
+	struct rig *rig = path->rig;
+	struct guest_mailbox *mailbox = vcpu_mailbox(rig->vcpu);
+	uint64_t *word = vm_memory(rig->vm, RTT_ANSWER, sizeof(*word));
+	int err;
+
+	mailbox->op = GUEST_ROUND_TRIP;
+	mailbox->count = count;
+	mailbox->ring = *ring;
+	mailbox->trips = trips;
+	mailbox->answer = RTT_ANSWER;
+	__atomic_store_n(word, 0, __ATOMIC_RELAXED);
+	interrupt_after(PATIENCE_S);
+	err = run_guest(path);
+	interrupt_after(0);
+	return err;
+}
+
+/* From anchor a on, linear between the two moments at which both clocks are known. */
+static double host_ns(const struct anchor anchors[2], uint64_t tick)
+{
+	const struct anchor *a = &anchors[0], *b = &anchors[1];
+	double ns_per_tick = (double)(b->ns - a->ns) / (double)(b->tick - a->tick);
+
+	return ns_per_tick * (double)(int64_t)(tick - a->tick);
+}
+
+static void note_error(struct rtt_row *row, const struct anchor anchors[2])
+{
+	for (int i = 0; i < 2; i++) {
+		double error = host_ns(anchors, anchors[0].tick + anchors[i].error_ticks);
+
+		if (error > row->error_ns)
+			row->error_ns = error;
+	}
+	row->related = row->error_ns <= MAX_ERROR_NS;
+}
+
+static void note_trips(struct rtt_row *row, const struct anchor anchors[2],
+		       const struct guest_trip *trips, const struct answering *a, uint64_t count)
+{
+	for (uint64_t i = 0; i < count; i++) {
+		double rung = host_ns(anchors, trips[i].rung);
+		double answered = host_ns(anchors, trips[i].answered);
+		uint64_t heard_ns = atomic_load_explicit(&a->heard_ns[i], memory_order_relaxed);
+
+		row->trip_ns[row->trips] = answered - rung;
+		row->oneway_ns[row->trips] = (double)(int64_t)(heard_ns - anchors[0].ns) - rung;
+		row->trips++;
+	}
+}
+
+static int run_batch(struct rtt_row *row, struct rig *rig, struct answering *a, uint64_t count)
+{
+	struct path *path = &rig->paths[0];
+	struct guest_access ring = {
+		.kind = path->type->instruction,
+		.len = path->type->len,
+		.addr = path->addr,
+	};
+	const struct guest_trip *trips = vm_memory(rig->vm, RTT_TRIPS, count * sizeof(*trips));
+	struct anchor anchors[2];
+	int err = rtt_anchor(rig, &anchors[0]);
+
+	if (err)
+		return err;
+	atomic_store_explicit(&a->before, endpoint_rings(path->endpoint), memory_order_relaxed);
+	err = rtt_command(path, &ring, RTT_TRIPS, count);
+	if (!err)
+		err = rtt_anchor(rig, &anchors[1]);
+	if (err)
+		return err;
+	note_error(row, anchors);
+	note_trips(row, anchors, trips, a, count);
+	return 0;
+}
+
+static uint64_t batch(uint64_t left)
+{
+	return left < RTT_BATCH ? left : RTT_BATCH;
+}
+
+/* The first batch warms up: what it noted is dropped. */
+static int run_batches(struct rtt_row *row, struct rig *rig, struct answering *a)
+{
+	uint64_t rings = rig->opts->rings;
+	int err = run_batch(row, rig, a, batch(rings));
+
+	row->trips = 0;
+	row->error_ns = 0;
+	while (!err && row->trips < rings)
+		err = run_batch(row, rig, a, batch(rings - row->trips));
+	return err;
+}
+
+static int measure(struct rtt_row *row, struct rig *rig, struct answering *a)
+{
+	uint64_t rings = rig->opts->rings;
+	int err;
+
+	atomic_store(&a->answer, vm_memory(rig->vm, RTT_ANSWER, sizeof(uint64_t)));
+	row->trip_ns = calloc(rings, sizeof(*row->trip_ns));
+	row->oneway_ns = calloc(rings, sizeof(*row->oneway_ns));
+	if (!row->trip_ns || !row->oneway_ns)
+		return cli_failed("no memory for %ju round trips", (uintmax_t)rings), -ENOMEM;
+	interrupt_vcpu(rig->vcpu);
+	err = run_batches(row, rig, a);
+	interrupt_vcpu(NULL);
+	return err;
+}
+
+/* Alone in its VM: the endpoint of another path would spin beside it. */
+static void only_this_path(struct bench_opts *opts, const struct rtt_row *row, struct answering *a)
+{
+	memset(opts->selected, 0, sizeof(opts->selected));
+	opts->selected[row->type - bench_paths] = true;
+	opts->blocking = !row->spin;
+	opts->endpoint.spin = row->spin;
+	opts->endpoint.rang = answer;
+	opts->endpoint.opaque = a;
+}
+
+static void say_why(struct rtt_row *row, const struct bench *bench)
+{
+	const char *why = bench->rows[0].available ? "nobody is rung, and so nobody answers"
+						   : bench->rows[0].why;
+
+	snprintf(row->why, sizeof(row->why), "%s", why);
+}
+
+static int open_and_measure(struct rtt_row *row, const struct bench_opts *opts, struct bench *bench,
+			    struct answering *a)
+{
+	struct rig rig;
+	int err;
+
+	bench->be = row->be;
+	err = rig_open(&rig, opts, bench);
+	if (!err)
+		err = pin_thread(opts->vcpu_cpu);
+	row->available = !err && bench->rows[0].rung;
+	if (row->available)
+		err = measure(row, &rig, a);
+	else
+		say_why(row, bench);
+	rig_close(&rig);
+	return err;
+}
+
+int rtt_measure(struct rtt_row *row, const struct bench_opts *all)
+{
+	struct answering *a = calloc(1, sizeof(*a));
+	struct bench *bench = calloc(1, sizeof(*bench));
+	struct bench_opts opts = *all;
+	int err = -ENOMEM;
+
+	if (a && bench) {
+		only_this_path(&opts, row, a);
+		err = open_and_measure(row, &opts, bench, a);
+	} else {
+		cli_failed("no memory");
+	}
+	free(bench);
+	free(a);
+	return err;
+}

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * An endpoint behind an eventfd: read(2) until it is empty, then poll(2). The same loop for a plain
+ * eventfd and for a notifier's, so that what differs between two paths is the path.
+ */
+#include "endpoint/thread.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+
+struct eventfd_endpoint {
+	struct endpoint base;
+	int eventfd;
+	atomic_bool stopping;
+};
+
+static void eventfd_loop(struct endpoint *base)
+{
+	struct eventfd_endpoint *ep = (struct eventfd_endpoint *)base;
+	struct pollfd pfd = { .fd = ep->eventfd, .events = POLLIN };
+	eventfd_t rings;
+
+	while (!atomic_load_explicit(&ep->stopping, memory_order_relaxed)) {
+		if (eventfd_read(ep->eventfd, &rings) == 0)
+			endpoint_count(base, rings);
+		else if (!base->opts.spin)
+			poll(&pfd, 1, -1);
+	}
+}
+
+static void eventfd_ring(struct endpoint *base)
+{
+	eventfd_write(((struct eventfd_endpoint *)base)->eventfd, 1);
+}
+
+/* The write wakes the loop; that it counts as a ring no longer matters to anybody. */
+static void eventfd_stop(struct endpoint *base)
+{
+	struct eventfd_endpoint *ep = (struct eventfd_endpoint *)base;
+
+	atomic_store_explicit(&ep->stopping, true, memory_order_relaxed);
+	eventfd_write(ep->eventfd, 1);
+}
+
+static void eventfd_free(struct endpoint *base)
+{
+	free(base);
+}
+
+static const struct endpoint_ops eventfd_ops = {
+	.loop = eventfd_loop,
+	.ring = eventfd_ring,
+	.stop = eventfd_stop,
+	.free = eventfd_free,
+};
+
+int endpoint_start_eventfd(struct endpoint **out, int eventfd, const struct endpoint_opts *opts)
+{
+	struct eventfd_endpoint *ep = aligned_alloc(_Alignof(struct eventfd_endpoint), sizeof(*ep));
+	int err;
+
+	if (!ep)
+		return -ENOMEM;
+	ep->eventfd = eventfd;
+	atomic_init(&ep->stopping, false);
+	err = endpoint_start(&ep->base, &eventfd_ops, opts);
+	if (err) {
+		free(ep);
+		return err;
+	}
+	*out = &ep->base;
+	return 0;
+}

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A pinned thread that counts.
+ */
+#define _GNU_SOURCE
+#include "endpoint/thread.h"
+
+#include <sched.h>
+
+static void *thread_main(void *opaque)
+{
+	struct endpoint *ep = opaque;
+
+	ep->ops->loop(ep);
+	return NULL;
+}
+
+int endpoint_start(struct endpoint *ep, const struct endpoint_ops *ops,
+		   const struct endpoint_opts *opts)
+{
+	pthread_attr_t attr;
+	cpu_set_t cpus;
+	int err;
+
+	ep->ops = ops;
+	ep->opts = *opts;
+	atomic_init(&ep->rings, 0);
+	CPU_ZERO(&cpus);
+	CPU_SET((size_t)opts->cpu, &cpus);
+	err = pthread_attr_init(&attr);
+	if (err)
+		return -err;
+	err = pthread_attr_setaffinity_np(&attr, sizeof(cpus), &cpus);
+	if (!err)
+		err = pthread_create(&ep->thread, &attr, thread_main, ep);
+	pthread_attr_destroy(&attr);
+	/* Cannot fail for a thread that was not joined. */
+	if (!err)
+		pthread_getcpuclockid(ep->thread, &ep->cpu_clock);
+	return -err;
+}
+
+void endpoint_stop(struct endpoint *ep)
+{
+	if (!ep)
+		return;
+	ep->ops->stop(ep);
+	pthread_join(ep->thread, NULL);
+	ep->ops->free(ep);
+}
+
+void endpoint_ring(struct endpoint *ep)
+{
+	ep->ops->ring(ep);
+}
+
+/* One writer, so no locked instruction. Release: pairs with endpoint_rings(), whoever sees the
+ * count sees what the rings came after. */
+void endpoint_count(struct endpoint *ep, uint64_t rings)
+{
+	uint64_t counted = atomic_load_explicit(&ep->rings, memory_order_relaxed) + rings;
+
+	atomic_store_explicit(&ep->rings, counted, memory_order_release);
+	if (ep->opts.rang)
+		ep->opts.rang(ep->opts.opaque, counted);
+}
+
+/* Acquire: pairs with endpoint_count(). */
+uint64_t endpoint_rings(const struct endpoint *ep)
+{
+	return atomic_load_explicit(&ep->rings, memory_order_acquire);
+}
+
+uint64_t endpoint_cpu_ns(const struct endpoint *ep)
+{
+	struct timespec t;
+
+	clock_gettime(ep->cpu_clock, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What the endpoints that are a thread share: the thread, where it runs, and its count.
+ */
+#ifndef BELLWIRE_ENDPOINT_THREAD_H
+#define BELLWIRE_ENDPOINT_THREAD_H
+
+#include "endpoint/endpoint.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <time.h>
+
+struct endpoint_ops {
+	void (*loop)(struct endpoint *ep); /* counts until stop() is called */
+	void (*ring)(struct endpoint *ep);
+	void (*stop)(struct endpoint *ep);
+	void (*free)(struct endpoint *ep); /* after the thread has ended */
+};
+
+/* First in each kind's own struct. */
+struct endpoint {
+	const struct endpoint_ops *ops;
+	struct endpoint_opts opts;
+	pthread_t thread;
+	clockid_t cpu_clock;
+	/* Written by the thread alone. A line of its own: the vCPU's thread reads what is above. */
+	_Alignas(64) _Atomic uint64_t rings;
+};
+
+int endpoint_start(struct endpoint *ep, const struct endpoint_ops *ops,
+		   const struct endpoint_opts *opts);
+void endpoint_count(struct endpoint *ep, uint64_t rings);
+
+#endif

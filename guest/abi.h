@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * All that the guest programs and the host share: where things lie, and the mailbox through which
+ * the host gives a vCPU a command. Freestanding; fixed-width types only.
+ *
+ * A vCPU starts at GUEST_ENTRY in 64-bit mode with the address of its mailbox in RDI, RSP at the
+ * top of its stack, and addresses mapped one to one below 4 GiB. It reads the command, performs it,
+ * writes GUEST_DONE_PORT, and when it runs on, takes the next command.
+ */
+#ifndef BELLWIRE_GUEST_ABI_H
+#define BELLWIRE_GUEST_ABI_H
+
+#include <stdint.h>
+
+/* RAM; below and above lies nothing: accesses there are MMIO. */
+#define GUEST_RAM_BASE 0x200000u
+#define GUEST_RAM_MIN 0x200000u
+
+#define GUEST_PAGE_TABLES (GUEST_RAM_BASE + 0x0u) /* 64 KiB, the back end's */
+#define GUEST_ENTRY (GUEST_RAM_BASE + 0x10000u)   /* the image, at most 64 KiB */
+
+/* Filled by the back end and called like a function: input in RCX, RDX, R8, status in RAX. */
+#define GUEST_HYPERCALL_PAGE (GUEST_RAM_BASE + 0x20000u)
+
+/* Of vCPU i: its struct guest_mailbox, and where its stack begins. */
+#define GUEST_MAILBOX(i) (GUEST_RAM_BASE + 0x30000u + (i)*0x1000u)
+#define GUEST_STACK_TOP(i) (GUEST_RAM_BASE + 0x50000u + (i)*0x1000u)
+
+/* 1 MiB for the host's use: access lists, counters. */
+#define GUEST_SCRATCH (GUEST_RAM_BASE + 0x100000u)
+
+/* Virtual addresses from GUEST_TOP to 2^64-1 are the last 2 MiB of guest-physical memory, so that
+ * the last byte there is can be reached. */
+#define GUEST_TOP 0xffffffffffe00000u
+
+#define GUEST_DONE_PORT 0xb311u /* one byte; the VMM takes it before the bus sees it */
+
+enum guest_op {
+	GUEST_RING,       /* the same access count times, in a tight loop */
+	GUEST_PLAY,       /* each of a list of accesses, in order */
+	GUEST_ROUND_TRIP, /* count times: one access, then wait until the host has answered it */
+};
+
+enum guest_kind {
+	GUEST_OUT,  /* out: len 1, 2, 4 */
+	GUEST_IN,   /* in: len 1, 2, 4 */
+	GUEST_OUTS, /* rep outs: count elements of len bytes; value is the guest address of the data
+		     */
+	GUEST_STORE,     /* mov: len 1, 2, 4, 8; 16 (movdqu, both halves are value) */
+	GUEST_LOAD,      /* mov: len 1, 2, 4, 8 */
+	GUEST_HYPERCALL, /* HvCallSignalEvent (fast): addr is the connection id; result is the
+			    status */
+};
+
+struct guest_access {
+	uint32_t kind;
+	uint32_t len;
+	uint32_t count; /* GUEST_OUTS: elements */
+	uint32_t done;  /* set to 1 by the guest after the access */
+	uint64_t addr;  /* port, guest virtual address, or connection id */
+	uint64_t value;
+	uint64_t result; /* what a read gave, zero-extended */
+};
+
+/* The guest's TSC when it rang, and when it saw the answer. */
+struct guest_trip {
+	uint64_t rung;
+	uint64_t answered;
+};
+
+struct guest_mailbox {
+	uint32_t op;
+	uint32_t nr_accesses; /* GUEST_PLAY */
+	uint64_t accesses;    /* GUEST_PLAY: guest address of struct guest_access[] */
+	uint64_t count;       /* GUEST_RING, GUEST_ROUND_TRIP: how many; GUEST_PLAY: how often the
+			       * list is played */
+	uint64_t sequence;    /* GUEST_RING: guest address of a uint64_t that is set to 1, 2, 3, ...
+			       * before    each ring (the ordering promise), or 0 */
+	struct guest_access ring;    /* GUEST_RING, GUEST_ROUND_TRIP (the value is its number) */
+	uint64_t tsc_start, tsc_end; /* around the command */
+	uint64_t commands;           /* how many the guest has finished */
+	uint64_t trips;              /* GUEST_ROUND_TRIP: guest address of struct guest_trip[] */
+	uint64_t answer; /* GUEST_ROUND_TRIP: guest address of a uint64_t that the host sets to the
+			  * number of the ring, from 1, that it answers */
+};
+
+#endif

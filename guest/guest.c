@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The guest: takes a command from its mailbox, performs it, says that it is done, takes the next.
+ * Every vCPU runs this code, so it has no variables of its own.
+ */
+#include <guest/abi.h>
+#include <guest/insn.h>
+
+/* guest.ld cannot read abi.h and has these as numbers. */
+_Static_assert(GUEST_ENTRY == 0x210000, "guest.ld places the image there");
+_Static_assert(GUEST_HYPERCALL_PAGE - GUEST_ENTRY == 0x10000, "guest.ld checks the size");
+
+#define INLINE static inline __attribute__((always_inline))
+
+void guest_entry(struct guest_mailbox *mailbox);
+
+/* Inlined with kind and len constant, one instruction is left of it. */
+INLINE uint64_t perform(uint32_t kind, uint32_t len, uint64_t addr, uint64_t value, uint32_t count)
+{
+	switch (kind) {
+	case GUEST_OUT:
+		insn_out((uint16_t)addr, len, (uint32_t)value);
+		return 0;
+	case GUEST_IN:
+		return insn_in((uint16_t)addr, len);
+	case GUEST_OUTS:
+		insn_outs((uint16_t)addr, len, value, count);
+		return 0;
+	case GUEST_STORE:
+		insn_store(addr, len, value);
+		return 0;
+	case GUEST_LOAD:
+		return insn_load(addr, len);
+	case GUEST_HYPERCALL:
+		return insn_signal_event(addr);
+	default:
+		__builtin_trap();
+	}
+}
+
+/* What is measured: everything in registers, and the sequence store only if it was asked for. */
+INLINE void ring(struct guest_mailbox *mailbox, uint32_t kind, uint32_t len)
+{
+	uint64_t addr = mailbox->ring.addr, value = mailbox->ring.value, result = 0;
+	uint64_t count = mailbox->count;
+	uint32_t elements = mailbox->ring.count;
+	volatile uint64_t *sequence = (volatile uint64_t *)mailbox->sequence;
+
+	if (!sequence) {
+		for (; count > 0; count--)
+			result = perform(kind, len, addr, value, elements);
+	} else {
+		for (uint64_t i = 1; i <= count; i++) {
+			*sequence = i;
+			result = perform(kind, len, addr, value, elements);
+		}
+	}
+	mailbox->ring.result = result;
+}
+
+INLINE void ring_kind(struct guest_mailbox *mailbox, uint32_t kind)
+{
+	switch (mailbox->ring.len) {
+	case 1:
+		return ring(mailbox, kind, 1);
+	case 2:
+		return ring(mailbox, kind, 2);
+	case 4:
+		return ring(mailbox, kind, 4);
+	case 8:
+		return ring(mailbox, kind, 8);
+	case 16:
+		return ring(mailbox, kind, 16);
+	default:
+		__builtin_trap();
+	}
+}
+
+static void ring_command(struct guest_mailbox *mailbox)
+{
+	switch (mailbox->ring.kind) {
+	case GUEST_OUT:
+		return ring_kind(mailbox, GUEST_OUT);
+	case GUEST_IN:
+		return ring_kind(mailbox, GUEST_IN);
+	case GUEST_OUTS:
+		return ring_kind(mailbox, GUEST_OUTS);
+	case GUEST_STORE:
+		return ring_kind(mailbox, GUEST_STORE);
+	case GUEST_LOAD:
+		return ring_kind(mailbox, GUEST_LOAD);
+	case GUEST_HYPERCALL:
+		return ring(mailbox, GUEST_HYPERCALL, 0);
+	default:
+		__builtin_trap();
+	}
+}
+
+static void play_command(struct guest_mailbox *mailbox)
+{
+	struct guest_access *accesses = (struct guest_access *)mailbox->accesses;
+	uint32_t nr = mailbox->nr_accesses;
+
+	for (uint64_t left = mailbox->count; left > 0; left--) {
+		for (uint32_t i = 0; i < nr; i++) {
+			struct guest_access *a = &accesses[i];
+
+			a->result = perform(a->kind, a->len, a->addr, a->value, a->count);
+			/* Others watch it while the list is played. */
+			*(volatile uint32_t *)&a->done = 1;
+		}
+	}
+}
+
+/* No PAUSE in the loop: KVM may exit after many of them. */
+static void round_trip_command(struct guest_mailbox *mailbox)
+{
+	const struct guest_access *a = &mailbox->ring;
+	struct guest_trip *trips = (struct guest_trip *)mailbox->trips;
+	const volatile uint64_t *answer = (const volatile uint64_t *)mailbox->answer;
+
+	for (uint64_t i = 1; i <= mailbox->count; i++, trips++) {
+		trips->rung = insn_rdtsc();
+		perform(a->kind, a->len, a->addr, i, a->count);
+		while (*answer != i)
+			;
+		trips->answered = insn_rdtsc();
+	}
+}
+
+/* guest.ld puts it first, where the vCPUs start. There is nobody to return to. */
+__attribute__((noreturn, section(".text.entry"))) void guest_entry(struct guest_mailbox *mailbox)
+{
+	for (;;) {
+		mailbox->tsc_start = insn_rdtsc();
+		switch (mailbox->op) {
+		case GUEST_RING:
+			ring_command(mailbox);
+			break;
+		case GUEST_PLAY:
+			play_command(mailbox);
+			break;
+		case GUEST_ROUND_TRIP:
+			round_trip_command(mailbox);
+			break;
+		default:
+			__builtin_trap();
+		}
+		mailbox->tsc_end = insn_rdtsc();
+		mailbox->commands++;
+		insn_done();
+	}
+}

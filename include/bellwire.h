@@ -1,0 +1,379 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Bellwire: ioeventfd for any VMM or emulator. This header is the whole contract.
+ *
+ * A guest write to a doorbell, an address assigned to a notifier, signals that notifier and goes no
+ * further. What a doorbell means, and each errno, is KVM_IOEVENTFD's (Linux virt/kvm/eventfd.c and
+ * Documentation/virt/kvm/api.rst, 4.59), on any hypervisor and on none.
+ *
+ * Results are >= 0 or -errno; after a failure bw_last_error() says it in words. Any call that
+ * allocates may fail with -ENOMEM, any that makes an eventfd with -EMFILE or -ENFILE.
+ *
+ * The library starts no thread, installs no signal handler, never prints and never aborts. No
+ * thread registers itself by hand.
+ *
+ * Who may call when          bw_bus_access  in a handler  in a poller fn  any other thread
+ *   bw_bus_access                  X          X (depth 4)        X        X
+ *   bw_bus_kvm_exit                X          X (depth 4)        X        X
+ *   control calls                  -          X                  X        X (one after another)
+ *   bw_bus_synchronize             -          -EDEADLK       -EDEADLK     X
+ *   bw_bus_free                    -          -                  -        X (bus no longer in use)
+ *   bw_notifier_ring, _take        X          X                  X        X
+ *   bw_poller_run, _poll, _arm     -          -                  -        X (one thread at a time)
+ *   bw_poller_add, _del            -          X                  X        X
+ *   bw_poller_stop                 -          X                  X        X
+ * The first column is the inside of a lookup, where no code of the caller runs: X means that the
+ * two may go on at once.
+ * A control call is any call on a bus, region or ioeventfd that the table does not name. It never
+ * waits for a running handler or poller fn, so it may be made with the caller's device lock held.
+ *
+ * Order. Whoever sees a ring (a count taken, a poller callback, a read of the eventfd) sees every
+ * store that the ringing vCPU made before it, on every path.
+ *
+ * Fork. A child may not use its parent's bus: every control call there fails with -EIO, as KVM's
+ * ioctls do, but for the *_free calls, which only close the child's copies of the fds.
+ *
+ * System calls after bw_bus_new(), for a seccomp filter: membarrier, futex, mmap, munmap, madvise,
+ * mremap, brk; write and poll (a ring whose eventfd exists); eventfd2, fcntl, close, preadv2, read
+ * (notifiers); kcmp, openat, newfstatat and readlink below /proc/self (bw_notifier_import and
+ * bw_kvm_ioeventfd); epoll_create1, epoll_ctl, epoll_wait (pollers); ioctl on the VM's fd
+ * (offload); getpid, getrandom, gettid, rt_sigprocmask.
+ */
+#ifndef BELLWIRE_H
+#define BELLWIRE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+#pragma GCC visibility push(default)
+
+struct kvm_run;
+struct kvm_ioeventfd;
+struct bw_bus;
+struct bw_region;
+struct bw_notifier;
+struct bw_ioeventfd;
+struct bw_poller;
+
+/* MMIO: guest-physical addresses. PIO: ports. HYPERCALL: Hyper-V connection ids
+ * (HvCallSignalEvent). */
+enum bw_space { BW_MMIO, BW_PIO, BW_HYPERCALL };
+
+/* What became of an access, least to most served. */
+enum bw_result { BW_UNCLAIMED, BW_HANDLED, BW_SIGNALLED };
+
+/*
+ * One guest access, the same for callers and handlers.
+ */
+struct bw_access {
+	enum bw_space space;
+	bool is_write;
+	uint32_t len;    /* bytes, 1 to 8; a hypercall may have 0 */
+	uint64_t addr;   /* guest-physical address, port, or connection id */
+	uint64_t offset; /* set by the bus: addr - region's base, as when the region was found */
+	void *data;      /* len bytes in host order: the value written, or where a read goes */
+	void *vcpu;      /* the caller's, passed through untouched */
+};
+
+/*
+ * Serves one access. Runs on the thread that made the access, outside every lock and read section
+ * of the library: any control call is legal in it, also one that frees the region being served. The
+ * access lies whole in the region: offset + len <= the region's length.
+ */
+typedef void bw_handler_fn(void *opaque, struct bw_access *access);
+
+/* The last failure of the calling thread, one sentence without a full stop; "" if there was none.
+ * Valid until the thread's next failing call. */
+const char *bw_last_error(void);
+
+/* ---- bus: one guest's three spaces ---- */
+
+/* size is sizeof(struct) in every options struct; what a caller leaves out is zero. -EINVAL if it
+ * is 0, -E2BIG if it is larger than the library knows and the rest is not zero. */
+struct bw_bus_opts {
+	size_t size;
+	/* Gets every access (each element of a string) that nobody took. A read's data is preset to
+	 * all ones, and may be overwritten. May be NULL. */
+	bw_handler_fn *unclaimed;
+	void *opaque; /* for unclaimed; borrowed until bw_bus_free() */
+	/* arm64, riscv, powerpc: the 64 KiB of ports lie in MMIO from pio_mmio_base on. An MMIO
+	 * access there becomes a PIO access, PIO ioeventfds go to KVM's MMIO bus, and nothing else
+	 * can be assigned (-EINVAL) or is visible there. */
+	uint64_t pio_mmio_base;
+	bool pio_is_mmio;
+};
+
+/* opts may be NULL. -EINVAL: the window of ports wraps. */
+int bw_bus_new(struct bw_bus **bus, const struct bw_bus_opts *opts);
+
+/* Frees the bus and every region and ioeventfd left in it, whose handles die with it, and takes
+ * what was offloaded out of the kernel. Nobody may be inside the bus; NULL is fine. Notifiers and
+ * the caller's fds stay. */
+void bw_bus_free(struct bw_bus *bus);
+
+/*
+ * Routes one access: to the ioeventfd that matches it (writes only), else to the visible region
+ * that holds all of its bytes, else to unclaimed. Returns an enum bw_result, or -EINVAL (space, len
+ * or data is bad), -ELOOP (handlers nested deeper than 4). Takes no lock and allocates nothing; a
+ * bounded number of steps up to the handler or the signal. Any thread; concurrent calls do not wait
+ * for one another.
+ */
+int bw_bus_access(struct bw_bus *bus, struct bw_access *access);
+
+/*
+ * Routes what KVM_RUN returned with: KVM_EXIT_IO (element by element), KVM_EXIT_MMIO, and
+ * KVM_EXIT_HYPERV's HvCallSignalEvent, whose result it sets. run_size is KVM_GET_VCPU_MMAP_SIZE;
+ * nothing beyond it is touched. Returns the least enum bw_result of the elements, -ENOMSG if the
+ * exit is not of these (the caller's to serve), -EINVAL if run is malformed, or what
+ * bw_bus_access() fails with.
+ */
+int bw_bus_kvm_exit(struct bw_bus *bus, struct kvm_run *run, size_t run_size, void *vcpu);
+
+/* Waits until no handler is running of a region that was unmapped or freed before the call.
+ * -EDEADLK inside a handler, a poller callback or a transaction. */
+int bw_bus_synchronize(struct bw_bus *bus);
+
+/*
+ * A transaction: the control calls that this thread makes between begin and commit take effect at
+ * once, with one grace period, or not at all. Other threads' control calls wait meanwhile; accesses
+ * do not. Calls are checked, and fail, one by one, against what the ones before them will have
+ * done; one that fails changes nothing, and the transaction goes on. Transactions nest: only the
+ * outermost takes effect.
+ */
+int bw_bus_begin(struct bw_bus *bus);
+
+/*
+ * Makes it so. No ring is lost on the way: a doorbell that moves rings at its old place until the
+ * new one rings too, and what collides in the kernel (two BARs change places) is signalled by the
+ * bus meanwhile. If it fails everything, the kernel's side included, is as before: handles made in
+ * the transaction are gone, those given up in it are valid again. -ECANCELED: an inner one was
+ * aborted. -EINVAL: this thread has no transaction. Else what the calls in it could have failed
+ * with.
+ */
+int bw_bus_commit(struct bw_bus *bus);
+
+/* Undoes every call since begin, as a commit that fails does. An inner one makes the outermost
+ * fail. */
+void bw_bus_abort(struct bw_bus *bus);
+
+/* ---- offload: what a hypervisor can do itself ----
+ * It only ever makes things faster: what the kernel refuses or misses still reaches userspace,
+ * arrives at the bus and is signalled there. */
+
+struct bw_kvm_opts {
+	size_t size;
+	int vm_fd; /* borrowed until bw_bus_free() */
+};
+
+/*
+ * Registers every ioeventfd of the bus, present and future, with KVM_IOEVENTFD or
+ * KVM_HYPERV_EVENTFD too. All or nothing. -EBUSY: the bus has an offload. -ENOTTY, -EBADF: vm_fd is
+ * not a KVM VM. Otherwise what KVM answers, for instance -EEXIST where the VMM registered the
+ * address behind the bus's back. Not an error, the bus carries those alone: a VM without
+ * KVM_CAP_HYPERV_EVENTFD, length 0 without KVM_CAP_IOEVENTFD_ANY_LENGTH, and a KVM bus that is full
+ * (-ENOSPC).
+ */
+int bw_bus_offload_kvm(struct bw_bus *bus, const struct bw_kvm_opts *opts);
+
+#define BW_CAP_MMIO 1u      /* MMIO ioeventfds are signalled by the kernel */
+#define BW_CAP_PIO 2u       /* PIO ioeventfds */
+#define BW_CAP_HYPERCALL 4u /* HvCallSignalEvent */
+
+/* What is offloaded: BW_CAP_*, 0 without an offload. */
+unsigned int bw_bus_caps(struct bw_bus *bus);
+
+/* ---- notifier: a counter that can be waited for ----
+ * It becomes an eventfd only when somebody needs the fd: bw_notifier_fd(), or an offload. Until
+ * then a ring is an atomic add, and a write(2) happens only if the poller that it was added to
+ * sleeps. From then on, for good, every ring is a write(2) or the kernel's own signal. The count
+ * saturates at 2^64-2, as an eventfd's does; what comes beyond is dropped. */
+
+/* name is copied, may be NULL; errors and dumps print it. */
+int bw_notifier_new(struct bw_notifier **n, const char *name);
+
+/*
+ * A notifier on the caller's eventfd, which is duplicated once: the caller may close its own.
+ * -EBADF: not open. -EINVAL: not an eventfd. The flags are shared with the caller and left alone; a
+ * blocking eventfd costs each ring through the bus one poll(2) more, because it could block the
+ * vCPU at its maximum.
+ */
+int bw_notifier_import(struct bw_notifier **n, int eventfd, const char *name);
+
+/* Gives the caller's reference up; ioeventfds and pollers hold their own. NULL is fine. */
+void bw_notifier_free(struct bw_notifier *n);
+
+/* The eventfd, borrowed until the notifier is freed. Owned ones are non-blocking and close-on-exec.
+ * What is pending is in the fd when this returns. */
+int bw_notifier_fd(struct bw_notifier *n);
+
+/* Rings once by hand. Always 0. */
+int bw_notifier_ring(struct bw_notifier *n);
+
+/* The rings since the last take, 0 if there are none; never blocks. An eventfd's count is taken
+ * too. */
+uint64_t bw_notifier_take(struct bw_notifier *n);
+
+/* ---- ioeventfd ---- */
+
+#define BW_ANY_LEN 0u
+
+/* Which writes at exactly the address ring. */
+struct bw_match {
+	uint32_t len;   /* BW_ANY_LEN, 1, 2, 4 or 8; others do not match */
+	bool has_value; /* only writes of value do; not with BW_ANY_LEN */
+	uint64_t value; /* one wider than len can never match; KVM takes it, so it is no error */
+};
+
+/*
+ * Assigns (space, addr, match) to n. The handle is the bus's, valid until deassign or
+ * bw_bus_free(); the reference to n is its own. It takes effect before the call returns. -EINVAL:
+ * len is none of those, addr + len wraps (also addr 2^64-1 with len 1), a value with BW_ANY_LEN;
+ * for BW_HYPERCALL: addr above 0xffffff, or a match other than {BW_ANY_LEN}. -EEXIST: an ioeventfd
+ * at the same address, and either len is BW_ANY_LEN, or both are equal and either has no value or
+ * the values are equal. As in KVM a port above 0xffff, an unaligned address and overlapping
+ * neighbours are no error.
+ */
+int bw_ioeventfd_assign(struct bw_bus *bus, struct bw_ioeventfd **out, enum bw_space space,
+			uint64_t addr, struct bw_match match, struct bw_notifier *n);
+
+/* Cannot fail. After it returns no ring comes from this ioeventfd. NULL is fine. */
+void bw_ioeventfd_deassign(struct bw_ioeventfd *ie);
+
+/*
+ * The drop-in for ioctl(vm_fd, KVM_IOEVENTFD, io): the same struct, the same checks in the same
+ * order, the same errno. Deassign finds the entry by address, length, value and eventfd. The caller
+ * may close its fd once it is assigned: the bus holds one duplicate per eventfd. A dup of the fd is
+ * recognised by its eventfd-id in /proc/self/fdinfo (Linux 5.2 on) or by kcmp(2); where both are
+ * out of reach, only the number that assign was given counts. An entry whose eventfd the caller
+ * lost is freed by bw_bus_free().
+ */
+int bw_kvm_ioeventfd(struct bw_bus *bus, const struct kvm_ioeventfd *io);
+
+/* ---- region: a BAR, a virtio-mmio block, a port range: one handler and the doorbells inside ----
+ */
+
+struct bw_region_opts {
+	size_t size;
+	const char *name;    /* copied, may be NULL; errors and dumps print it */
+	enum bw_space space; /* BW_MMIO or BW_PIO */
+	uint64_t len;        /* bytes, at least 1 */
+	int priority; /* where regions overlap the higher wins; among equals the one mapped last */
+	/* NULL: what is no doorbell is unclaimed; the region still covers what lies below it. */
+	bw_handler_fn *handler;
+	void *opaque;
+	/* Called once, after free and the last running handler: release opaque here. May be NULL.
+	 */
+	void (*unused)(void *opaque);
+};
+
+/* A region, not yet mapped. -EINVAL: the space or len. */
+int bw_region_new(struct bw_bus *bus, struct bw_region **region, const struct bw_region_opts *opts);
+
+/* Unmaps the region, deassigns its doorbells, whose handles die with it, and frees it. Returns
+ * without waiting for a running handler: opaque is in use until unused() is called. NULL is fine.
+ */
+void bw_region_free(struct bw_region *region);
+
+/*
+ * Maps the region at addr; if it is mapped elsewhere, moves it: its doorbells ring at one of the
+ * two places or both until the call returns, then only at the new one, and none is lost. -EINVAL:
+ * addr + len goes beyond the space (2^64, or port 0xffff). Overlap is no error, and a doorbell that
+ * is covered by another region is inactive until uncovered. An ioeventfd assigned to the bus itself
+ * is never covered.
+ */
+int bw_region_map(struct bw_region *region, uint64_t addr);
+
+/* Idempotent. */
+int bw_region_unmap(struct bw_region *region);
+
+/* The region that the guest sees at addr, NULL if there is none. Somebody must keep it from being
+ * freed. */
+struct bw_region *bw_region_at(struct bw_bus *bus, enum bw_space space, uint64_t addr);
+
+/*
+ * Assigns (offset, match) inside the region to n: the doorbell is where the region is. It wins over
+ * the handler, and loses to a colliding ioeventfd of the bus itself. -ERANGE: offset + len is
+ * beyond the region. -EINVAL and -EEXIST as for bw_ioeventfd_assign(), among the doorbells of this
+ * region.
+ */
+int bw_region_doorbell(struct bw_region *region, struct bw_ioeventfd **out, uint64_t offset,
+		       struct bw_match match, struct bw_notifier *n);
+
+/* ---- where specifications put doorbells ---- */
+
+/* Where, in its BAR or register block, and which writes: for bw_region_doorbell(). */
+struct bw_doorbell {
+	uint64_t offset;
+	struct bw_match match;
+};
+
+/* struct virtio_pci_notify_cap (virtio 1.2, 4.1.4.4), and whether VIRTIO_F_NOTIFICATION_DATA was
+ * negotiated. */
+struct bw_virtio_pci_notify {
+	uint32_t offset;     /* cap.offset, in the BAR */
+	uint32_t length;     /* cap.length */
+	uint32_t multiplier; /* notify_off_multiplier */
+	bool notification_data;
+};
+
+/*
+ * A queue's notification: by its address, or where the multiplier is 0 and all queues share one, by
+ * the queue's index. -EINVAL: the capability is not as the specification wants it. -ERANGE: it is
+ * too short. -EOPNOTSUPP: no ioeventfd can tell the queues apart (multiplier 0 with notification
+ * data).
+ */
+int bw_virtio_pci_doorbell(struct bw_doorbell *doorbell, const struct bw_virtio_pci_notify *cap,
+			   uint16_t queue_notify_off, uint16_t queue);
+
+/* QueueNotify of virtio-mmio (virtio 1.2, 4.2.2), without VIRTIO_F_NOTIFICATION_DATA. */
+struct bw_doorbell bw_virtio_mmio_doorbell(uint16_t queue);
+
+/*
+ * Submission Queue y Tail Doorbell, or with head Completion Queue y Head Doorbell (NVMe 1.4, 3.1.24
+ * and 3.1.25), in BAR 0. stride is CAP.DSTRD, 0 to 15 (-EINVAL).
+ */
+int bw_nvme_doorbell(struct bw_doorbell *doorbell, uint16_t queue, bool head, uint32_t stride);
+
+/* ---- poller: the consumer's loop ----
+ * One thread at a time is in run, poll or arm; add, del and stop are for any thread. */
+
+/* Delivers count rings of n, at least 1. No lock is held: any call but those the table excludes is
+ * legal. */
+typedef void bw_ring_fn(void *opaque, struct bw_notifier *n, uint64_t count);
+
+int bw_poller_new(struct bw_poller **p);
+
+/* Nobody may be inside. What was pending stays in the notifiers. NULL is fine. */
+void bw_poller_free(struct bw_poller *p);
+
+/* A notifier is in one poller at most: -EBUSY. What is pending is delivered next. */
+int bw_poller_add(struct bw_poller *p, struct bw_notifier *n, bw_ring_fn *fn, void *opaque);
+
+/* On return fn is not running and will not be called, unless called from a callback of this poller:
+ * then fn may be the one that is running. Waits for fn otherwise: hold no lock that fn takes. */
+void bw_poller_del(struct bw_poller *p, struct bw_notifier *n);
+
+/* Delivers rings and sleeps, until bw_poller_stop(). Also returns -errno if the system refuses to
+ * wait. */
+int bw_poller_run(struct bw_poller *p);
+
+/* Ends the running run, or the next one if none is running. Async-signal-safe. */
+void bw_poller_stop(struct bw_poller *p);
+
+/* For the caller's own event loop: delivers what is pending, from at most budget notifiers (0:
+ * all), and returns how many. Never sleeps. */
+int bw_poller_poll(struct bw_poller *p, unsigned int budget);
+
+/* Before the caller sleeps: the fd to sleep on (POLLIN), owned by the poller, or -EAGAIN: something
+ * came, poll first. After waking call bw_poller_poll(). */
+int bw_poller_arm(struct bw_poller *p);
+
+#pragma GCC visibility pop
+#ifdef __cplusplus
+}
+#endif
+#endif

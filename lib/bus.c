@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * One access, from the guest's write to the signal or the handler: the hot path.
+ *
+ * A reader enters an RCU section, loads the one pointer to the view, and finds everything it needs
+ * in that view's generation. It signals inside the section, so that a deassign, which waits for the
+ * section to end, is followed by no signal. It calls a handler outside, so that the handler may do
+ * what it likes; the region is pinned before the section ends.
+ */
+#include "bus.h"
+#include "error.h"
+#include "notifier.h"
+#include "pin.h"
+#include "poller.h"
+#include "rcu.h"
+#include "txn.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define MAX_DEPTH 4u
+
+static _Thread_local unsigned int depth; /* of handlers running on this thread */
+
+static bool is_valid(const struct bw_access *a)
+{
+	if (a->space == BW_HYPERCALL)
+		return a->len <= 8;
+	return a->space < BW_HYPERCALL && a->len - 1 < 8 && a->data;
+}
+
+static int call(bw_handler_fn *handler, void *opaque, struct bw_access *a)
+{
+	if (depth == MAX_DEPTH)
+		return fail(-ELOOP, "handlers nested deeper than %u", MAX_DEPTH);
+	depth++;
+	handler(opaque, a);
+	depth--;
+	return 0;
+}
+
+static int leave_unclaimed(struct bw_bus *bus, struct bw_access *a)
+{
+	if (!a->is_write && a->data)
+		memset(a->data, 0xff, a->len);
+	return bus->opts.unclaimed ? call(bus->opts.unclaimed, bus->opts.opaque, a) : 0;
+}
+
+static int handle(struct bw_region *region, struct bw_access *a)
+{
+	int err = call(region->handler, region->opaque, a);
+
+	region_unpin(region);
+	return err ? err : BW_HANDLED;
+}
+
+static int route(struct bw_bus *bus, struct bw_access *a)
+{
+	struct bw_region *region = NULL;
+	const struct piece *piece;
+	const struct view *view;
+	int err;
+
+	rcu_enter();
+	/* pairs with the release in replace_view() */
+	view = __atomic_load_n(&bus->view, __ATOMIC_ACQUIRE);
+	if (a->is_write) {
+		struct slot *slot = match_find(view->table, view->generation, view->shapes, a);
+
+		if (slot) {
+			notifier_ring(slot->notifier);
+			rcu_leave();
+			return BW_SIGNALLED;
+		}
+	}
+	piece = flat_find(view->flat[a->space], a->addr, a->len);
+	if (piece && piece->region->handler) {
+		region = piece->region;
+		a->offset = a->addr - piece->base;
+		region_pin(region);
+	}
+	rcu_leave();
+	if (region)
+		return handle(region, a);
+	err = leave_unclaimed(bus, a);
+	return err ? err : BW_UNCLAIMED;
+}
+
+int bw_bus_access(struct bw_bus *bus, struct bw_access *a)
+{
+	if (!is_valid(a))
+		return fail(-EINVAL, "an access of %u bytes to space %u", a->len, a->space);
+	if (a->space == BW_MMIO && in_pio_window(bus, a->addr, 1)) {
+		struct bw_access pio = *a;
+
+		pio.space = BW_PIO;
+		pio.addr -= bus->opts.pio_mmio_base;
+		return route(bus, &pio);
+	}
+	return route(bus, a);
+}
+
+int bw_bus_synchronize(struct bw_bus *bus)
+{
+	if (depth || poller_in_callback() || txn_is_mine(bus))
+		return fail(-EDEADLK, "bw_bus_synchronize() inside a handler, a callback or a "
+				      "transaction would wait for itself");
+	departures_wait(&bus->departures);
+	return 0;
+}

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The bus and its handles inside the library.
+ *
+ * There are two states. What the caller wants: the regions, where they are mapped, the ioeventfds;
+ * changed by control calls under the control lock, each object remembering how it was when the
+ * transaction began. And what readers see: one struct view, replaced as a whole by txn_commit(),
+ * which takes the difference of the two. Nothing that a reader may hold is changed in place, but
+ * for slots of the table that its generation does not see.
+ */
+#ifndef BELLWIRE_BUS_H
+#define BELLWIRE_BUS_H
+
+#include "index.h"
+#include "offload.h"
+#include "view.h"
+
+#include <pthread.h>
+#include <sys/types.h>
+#include <urcu/list.h>
+
+struct bw_ioeventfd {
+	struct bw_bus *bus;
+	struct bw_region *region; /* NULL: assigned to the bus itself */
+	unsigned int space;
+	uint64_t addr; /* or the offset in its region */
+	struct bw_match match;
+	struct bw_notifier *notifier; /* a reference */
+	struct import *import;        /* the drop-in's, or NULL */
+
+	struct slot *active; /* where readers find it, or NULL */
+	bool offloaded;      /* the hypervisor signals for active, too */
+	const char *why_not; /* why it is not offloaded; NULL if it is, or nothing offloads */
+
+	/* wanted, and during a commit the way there */
+	bool fresh;   /* not there when the transaction began */
+	bool gone;    /* not to be there when it ends */
+	bool weighed; /* this commit has compared wanted with active */
+	struct slot *next;
+	bool next_offloaded;
+	bool withdrawn; /* active is out of the hypervisor already */
+	bool published; /* this commit made the notifier's fd */
+
+	struct place *place;
+	struct cds_list_head at_place;   /* in place->ioeventfds */
+	struct cds_list_head in_bus;     /* in bus->ioeventfds */
+	struct cds_list_head in_region;  /* in region->doorbells */
+	struct cds_list_head in_touched; /* in bus->touched_ioeventfds, or empty */
+	struct cds_list_head in_changed; /* in bus->changed */
+};
+
+/* Where a region is mapped, if it is. */
+struct mapping {
+	bool mapped;
+	uint64_t addr;
+	uint64_t order; /* of mapping, for overlap among equals */
+};
+
+struct bw_region {
+	struct bw_bus *bus;
+	bw_handler_fn *handler;
+	void *opaque;
+	uint32_t pins; /* running handlers, and flags: see pin.c */
+
+	unsigned int space;
+	uint64_t len;
+	int priority;
+	void (*unused)(void *opaque);
+	struct mapping wanted, before; /* before: when the transaction began */
+	bool fresh, gone;
+	struct cds_list_head doorbells;
+	struct cds_list_head in_bus;     /* in bus->regions */
+	struct cds_list_head in_touched; /* in bus->touched_regions, or empty */
+	char name[48];
+};
+
+struct space {
+	struct flat flat[2]; /* readers have flat[current] */
+	unsigned int current;
+	bool dirty; /* a mapping changed in this transaction */
+	size_t regions;
+	size_t capacity; /* of regions, in all that follows and in both maps */
+	struct layer *layers;
+	struct layer **heap;
+};
+
+/* Regions that were unmapped while a handler was running, see pin.c. */
+struct departures {
+	pthread_mutex_t lock;
+	pthread_cond_t none_left;
+	pthread_mutex_t waiter; /* one bw_bus_synchronize() at a time */
+	unsigned int phase;
+	unsigned int nr[2];
+};
+
+struct bw_bus {
+	struct view *view; /* what readers see: one of views */
+	struct bw_bus_opts opts;
+
+	_Alignas(64) struct view views[2];
+	struct table *table;
+	size_t shape_uses[NR_SHAPES];
+	struct space spaces[NR_SPACES];
+	uint64_t last_order;
+
+	pthread_mutex_t lock; /* the control lock, recursive */
+	unsigned int depth;   /* of transactions; under the lock */
+	bool aborted;         /* one inside the outermost: that one will not commit */
+	void *owner;          /* says which thread holds the lock, see txn_is_mine() */
+	pid_t pid;
+	struct place_index index;
+	struct cds_list_head ioeventfds;
+	size_t nr_ioeventfds;
+	size_t nr_plain; /* those assigned to the bus itself */
+	struct cds_list_head regions;
+	struct cds_list_head touched_ioeventfds;
+	struct cds_list_head touched_regions;
+	struct cds_list_head changed; /* during a commit */
+	struct cds_list_head imports; /* the drop-in's eventfds */
+
+	const struct offload_ops *offload;
+	void *offload_state;
+	struct departures departures;
+};
+
+/* Whether [addr, addr + len) of MMIO touches the ports that lie there, if any do. */
+static inline bool in_pio_window(const struct bw_bus *bus, uint64_t addr, uint64_t len)
+{
+	uint64_t base = bus->opts.pio_mmio_base;
+
+	return bus->opts.pio_is_mmio && addr + len > base && addr < base + NR_PORTS;
+}
+
+#endif

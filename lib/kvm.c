@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The offload to Linux KVM: KVM_IOEVENTFD, and KVM_HYPERV_EVENTFD where the VM has it.
+ */
+#include "error.h"
+#include "offload.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/kvm.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+struct kvm {
+	int vm_fd; /* borrowed */
+	bool any_length;
+	bool hypercalls;
+};
+
+static const char *refuses(void *state, const struct offload_claim *claim)
+{
+	const struct kvm *kvm = state;
+
+	if (claim->space == BW_HYPERCALL)
+		return kvm->hypercalls ? NULL : "this KVM lacks KVM_CAP_HYPERV_EVENTFD";
+	if (claim->match.len == BW_ANY_LEN && !kvm->any_length)
+		return "this KVM lacks KVM_CAP_IOEVENTFD_ANY_LENGTH";
+	return NULL;
+}
+
+static int set_hypercall(const struct kvm *kvm, const struct offload_claim *claim, bool deassign)
+{
+	struct kvm_hyperv_eventfd request = {
+		.conn_id = (uint32_t)claim->addr,
+		.fd = claim->fd,
+		.flags = deassign ? KVM_HYPERV_EVENTFD_DEASSIGN : 0,
+	};
+
+	return ioctl(kvm->vm_fd, KVM_HYPERV_EVENTFD, &request) < 0 ? -errno : 0;
+}
+
+static int set_ioeventfd(const struct kvm *kvm, const struct offload_claim *claim, bool deassign)
+{
+	struct kvm_ioeventfd request = {
+		.datamatch = claim->match.value,
+		.addr = claim->addr,
+		.len = claim->match.len,
+		.fd = claim->fd,
+		.flags = (deassign ? KVM_IOEVENTFD_FLAG_DEASSIGN : 0) |
+			 (claim->match.has_value ? KVM_IOEVENTFD_FLAG_DATAMATCH : 0) |
+			 (claim->space == BW_PIO ? KVM_IOEVENTFD_FLAG_PIO : 0) |
+			 (claim->space == SPACE_CCW ? KVM_IOEVENTFD_FLAG_VIRTIO_CCW_NOTIFY : 0),
+	};
+
+	return ioctl(kvm->vm_fd, KVM_IOEVENTFD, &request) < 0 ? -errno : 0;
+}
+
+static int set(const struct kvm *kvm, const struct offload_claim *claim, bool deassign)
+{
+	return claim->space == BW_HYPERCALL ? set_hypercall(kvm, claim, deassign)
+					    : set_ioeventfd(kvm, claim, deassign);
+}
+
+static int assign(void *state, const struct offload_claim *claim, const char **why)
+{
+	int err = set(state, claim, false);
+
+	if (err == -ENOSPC) {
+		*why = "this VM's KVM bus is full";
+		err = -EOPNOTSUPP;
+	}
+	if (err == -EEXIST)
+		fail(err, "KVM has an ioeventfd at %s 0x%llx that this bus did not assign",
+		     space_name(claim->space), (unsigned long long)claim->addr);
+	else if (err && err != -EOPNOTSUPP)
+		fail(err, "KVM refuses the ioeventfd at %s 0x%llx: %s", space_name(claim->space),
+		     (unsigned long long)claim->addr, strerror(-err));
+	return err;
+}
+
+static void deassign(void *state, const struct offload_claim *claim)
+{
+	/* fails only if the VM is gone, or somebody deassigned behind our back: no signal either
+	 * way */
+	set(state, claim, true);
+}
+
+static unsigned int caps(void *state)
+{
+	const struct kvm *kvm = state;
+
+	return BW_CAP_MMIO | BW_CAP_PIO | (kvm->hypercalls ? BW_CAP_HYPERCALL : 0);
+}
+
+static const struct offload_ops kvm_ops = {
+	.name = "kvm",
+	.assign = assign,
+	.deassign = deassign,
+	.refuses = refuses,
+	.caps = caps,
+	.free = free,
+};
+
+/* Only a VM knows KVM_IOEVENTFD, and it looks at the eventfd last: EBADF means that it got there.
+ */
+static int check_vm(int vm_fd)
+{
+	struct kvm_ioeventfd probe = { .fd = -1, .flags = KVM_IOEVENTFD_FLAG_DEASSIGN };
+
+	if (fcntl(vm_fd, F_GETFD) < 0)
+		return fail(-EBADF, "vm_fd %d is not open", vm_fd);
+	if (ioctl(vm_fd, KVM_CHECK_EXTENSION, KVM_CAP_IOEVENTFD) <= 0)
+		return fail(-ENOTTY, "vm_fd %d is no KVM VM, or one without KVM_CAP_IOEVENTFD",
+			    vm_fd);
+	if (ioctl(vm_fd, KVM_IOEVENTFD, &probe) < 0 && errno == EIO)
+		return fail(-EIO, "vm_fd %d is the VM of another process", vm_fd);
+	if (errno != EBADF)
+		return fail(-ENOTTY, "vm_fd %d is KVM's, but no VM", vm_fd);
+	return 0;
+}
+
+int bw_bus_offload_kvm(struct bw_bus *bus, const struct bw_kvm_opts *opts)
+{
+	struct bw_kvm_opts known;
+	struct kvm *kvm;
+	int err;
+
+	err = copy_options(&known, sizeof(known), opts, "bw_bus_offload_kvm");
+	if (!err)
+		err = check_vm(known.vm_fd);
+	if (err)
+		return err;
+	kvm = calloc(1, sizeof(*kvm));
+	if (!kvm)
+		return fail(-ENOMEM, "no memory for an offload");
+	kvm->vm_fd = known.vm_fd;
+	kvm->any_length = ioctl(kvm->vm_fd, KVM_CHECK_EXTENSION, KVM_CAP_IOEVENTFD_ANY_LENGTH) > 0;
+	kvm->hypercalls = ioctl(kvm->vm_fd, KVM_CHECK_EXTENSION, KVM_CAP_HYPERV_EVENTFD) > 0;
+	err = bus_offload(bus, &kvm_ops, kvm);
+	if (err)
+		free(kvm);
+	return err;
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What a hypervisor can do itself: one const table of operations per file. It only ever makes
+ * things faster. What it refuses or misses arrives at the bus, and is signalled there. Called with
+ * the bus's control lock held.
+ */
+#ifndef BELLWIRE_OFFLOAD_H
+#define BELLWIRE_OFFLOAD_H
+
+#include "spaces.h"
+
+struct offload_claim {
+	unsigned int space;
+	uint64_t addr;
+	struct bw_match match;
+	int fd; /* the notifier's, open as long as the claim stands */
+};
+
+struct offload_ops {
+	const char *name;
+
+	/* Why this one cannot be carried, in a string that is never freed; the bus does alone.
+	 * NULL: it can, and fd is there when assign is called. */
+	const char *(*refuses)(void *state, const struct offload_claim *claim);
+
+	/*
+	 * 0: from now on the hypervisor signals fd. -EOPNOTSUPP: it has no room for this one, *why
+	 * says so as refuses does. Any other -errno, with a sentence: the change fails and is
+	 * undone.
+	 */
+	int (*assign)(void *state, const struct offload_claim *claim, const char **why);
+
+	/* After it returns the hypervisor no longer signals for the claim. */
+	void (*deassign)(void *state, const struct offload_claim *claim);
+
+	unsigned int (*caps)(void *state); /* BW_CAP_* */
+	void (*free)(void *state);
+};
+
+/* Registers what the bus has and will have. All or nothing; the bus owns state if it succeeds. */
+int bus_offload(struct bw_bus *bus, const struct offload_ops *ops, void *state);
+
+#endif
