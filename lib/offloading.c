@@ -55,12 +55,20 @@ static bool make_way(struct bw_bus *bus, const struct bw_ioeventfd *new)
 	return made;
 }
 
+/* A port above 0xffff is beyond the window where the ports lie: what is there is no port. */
+static bool has_no_address(const struct bw_ioeventfd *ie, const struct slot *slot)
+{
+	return ie->space == BW_PIO && ie->bus->opts.pio_is_mmio && slot->addr >= NR_PORTS;
+}
+
 static int assign_claim(struct bw_bus *bus, struct bw_ioeventfd *ie, const struct slot *slot)
 {
 	struct offload_claim claim = claim_of(ie, slot);
 	int err;
 
-	ie->why_not = bus->offload->refuses(bus->offload_state, &claim);
+	ie->why_not = has_no_address(ie, slot) ?
+			      "ports above 0xffff do not lie in MMIO" :
+			      bus->offload->refuses(bus->offload_state, &claim);
 	if (ie->why_not)
 		return -EOPNOTSUPP;
 	err = notifier_publish(ie->notifier, &ie->published);

@@ -146,6 +146,10 @@ struct bw_region *bw_region_at(struct bw_bus *bus, enum bw_space space, uint64_t
 
 	if (space > BW_HYPERCALL || txn_begin(bus))
 		return NULL;
+	if (space == BW_MMIO && in_pio_window(bus, addr, 1)) {
+		space = BW_PIO;
+		addr -= bus->opts.pio_mmio_base;
+	}
 	piece = flat_find(bus->view->flat[space], addr, 1);
 	txn_end_removal(bus);
 	return piece ? piece->region : NULL;
