@@ -48,19 +48,20 @@ int cli_failed(const char *format, ...)
 }
 
 /* Seen options are kept as a bit each, by their place in the table. */
-static bool seen_before(int index)
+static bool seen_before(int index, bool first)
 {
 	static uint64_t seen;
 	uint64_t bit = UINT64_C(1) << index;
-	bool before = seen & bit;
+	bool before = seen & bit && !first;
 
-	seen |= bit;
+	seen = first ? bit : seen | bit;
 	return before;
 }
 
 int cli_option(int argc, char **argv, const struct option *options)
 {
-	const char *arg = argv[optind];
+	bool first = optind <= 1; /* 0: getopt_long(3) is to forget the command line before */
+	const char *arg = argv[first ? 1 : optind];
 	int index = 0;
 	int val;
 
@@ -74,7 +75,7 @@ int cli_option(int argc, char **argv, const struct option *options)
 		cli_usage("%s: '%s': the option takes no argument", argv[0], arg);
 	else if (val == '?')
 		cli_usage("%s: '%s' is no option", argv[0], arg);
-	else if (val != -1 && seen_before(index))
+	else if (val != -1 && seen_before(index, first))
 		cli_usage("%s: --%s is given twice", argv[0], options[index].name);
 	else
 		return val;

@@ -47,6 +47,40 @@ static void assign_refuses_what_kvm_refuses(void **state)
 	bw_notifier_free(n);
 }
 
+static void an_access_that_cannot_be_is_refused(void **state)
+{
+	static const struct {
+		unsigned int space;
+		uint32_t len;
+		bool no_data;
+		int expected;
+	} table[] = {
+		{ BW_MMIO, 8, false, BW_UNCLAIMED },
+		{ BW_MMIO, 0, false, -EINVAL },
+		{ BW_MMIO, 9, false, -EINVAL },
+		{ BW_PIO, UINT32_MAX, false, -EINVAL },
+		{ BW_PIO, 4, true, -EINVAL },
+		{ BW_HYPERCALL, 0, true, BW_UNCLAIMED },
+		{ BW_HYPERCALL, 8, true, BW_UNCLAIMED },
+		{ BW_HYPERCALL, 9, false, -EINVAL },
+		{ 3, 4, false, -EINVAL },
+		{ UINT32_MAX, 4, false, -EINVAL },
+	};
+	struct bw_bus *bus = make_bus();
+	uint64_t value = 0;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(table) * 2; i++) {
+		struct bw_access access = { .space = table[i / 2].space,
+					    .is_write = i % 2,
+					    .len = table[i / 2].len,
+					    .data = table[i / 2].no_data ? NULL : &value };
+
+		assert_int_equal(bw_bus_access(bus, &access), table[i / 2].expected);
+	}
+	bw_bus_free(bus);
+}
+
 static void a_hit_rings_once_and_goes_no_further(void **state)
 {
 	struct bw_bus *bus = make_bus();
@@ -271,6 +305,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(assign_refuses_what_kvm_refuses),
+		cmocka_unit_test(an_access_that_cannot_be_is_refused),
 		cmocka_unit_test(a_hit_rings_once_and_goes_no_further),
 		cmocka_unit_test(the_handler_beneath_gets_what_misses_and_reads),
 		cmocka_unit_test(a_read_never_rings),

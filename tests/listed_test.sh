@@ -6,11 +6,14 @@ set -eu
 cd "$(dirname "$0")/.."
 status=0
 
-for file in */*.c; do
-	name=$(basename "$file")
-	grep -q -e "'$name'" -e "'${name%_test.c}'" "$(dirname "$file")/meson.build" || {
-		echo "$file is not in $(dirname "$file")/meson.build"
-		status=1
-	}
+for list in */meson.build; do
+	dir=$(dirname "$list")
+	for file in "$dir"/*.c; do
+		name=$(basename "$file")
+		grep -q -e "'$name'" -e "'${name%_test.c}'" "$list" || {
+			echo "$file is not in $list"
+			status=1
+		}
+	done
 done
 exit $status

@@ -10,6 +10,9 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
+#define HV_CALL_SIGNAL_EVENT 0x5du
+#define HV_STATUS_INVALID_CONNECTION_ID 0x12u
+
 /* Interrupts KVM_RUN, and what a handler sleeps in. The program must not use it otherwise. */
 #define KICK (SIGRTMIN + 1)
 
@@ -123,6 +126,24 @@ static void bare_mmio(struct kvm_vcpu *vcpu, bw_handler_fn *fn, void *opaque)
 					.vcpu = vcpu });
 }
 
+/* fn cannot say that somebody took it, so the guest is told that nobody did. */
+static void bare_hypercall(struct kvm_vcpu *vcpu, bw_handler_fn *fn, void *opaque)
+{
+	struct kvm_hyperv_exit *exit = &vcpu->run->hyperv;
+
+	fn(opaque, &(struct bw_access){ .space = BW_HYPERCALL,
+					.is_write = true,
+					.addr = exit->u.hcall.params[0],
+					.vcpu = vcpu });
+	exit->u.hcall.result = HV_STATUS_INVALID_CONNECTION_ID;
+}
+
+static bool is_signal_event(const struct kvm_run *run)
+{
+	return run->exit_reason == KVM_EXIT_HYPERV && run->hyperv.type == KVM_EXIT_HYPERV_HCALL &&
+	       (uint16_t)run->hyperv.u.hcall.input == HV_CALL_SIGNAL_EVENT;
+}
+
 /* What a VMM would write by hand: the library is measured against it. */
 static int run_bare(struct kvm_vcpu *vcpu, bw_handler_fn *fn, void *opaque)
 {
@@ -133,6 +154,8 @@ static int run_bare(struct kvm_vcpu *vcpu, bw_handler_fn *fn, void *opaque)
 			bare_io(vcpu, fn, opaque);
 		else if (vcpu->run->exit_reason == KVM_EXIT_MMIO)
 			bare_mmio(vcpu, fn, opaque);
+		else if (is_signal_event(vcpu->run))
+			bare_hypercall(vcpu, fn, opaque);
 		else
 			return unserved(vcpu->run);
 	}

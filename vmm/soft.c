@@ -28,7 +28,8 @@ static int soft_vm_init(struct vm *vm)
 		return r;
 	memcpy(vm_memory(vm, GUEST_HYPERCALL_PAGE, sizeof(syscall_ret)), syscall_ret,
 	       sizeof(syscall_ret));
-	vm->last_gpa = UINT64_MAX;
+	/* Unicorn has 52 bits of physical address from 2.1 on, before it had them all. */
+	vm->last_gpa = uc_version(NULL, NULL) >= 0x02010000 ? (1ull << 52) - 1 : UINT64_MAX;
 	return 0;
 }
 
