@@ -31,13 +31,16 @@
  * store that the ringing vCPU made before it, on every path.
  *
  * Fork. A child may not use its parent's bus: every control call there fails with -EIO, as KVM's
- * ioctls do, but for the *_free calls, which only close the child's copies of the fds.
+ * ioctls do, but for the *_free calls, which only close the child's copies of the fds. A bus of its
+ * own it may make only if no other thread of the parent used the library while it forked, or if
+ * the parent wraps fork() in urcu_bp_before_fork(), _after_fork_parent() and _after_fork_child().
  *
  * System calls after bw_bus_new(), for a seccomp filter: membarrier, futex, mmap, munmap, madvise,
- * mremap, brk; write and poll (a ring whose eventfd exists); eventfd2, fcntl, close, preadv2, read
- * (notifiers); kcmp, openat, newfstatat and readlink below /proc/self (bw_notifier_import and
- * bw_kvm_ioeventfd); epoll_create1, epoll_ctl, epoll_wait (pollers); ioctl on the VM's fd
- * (offload); getpid, getrandom, gettid, rt_sigprocmask.
+ * mremap, mprotect, brk, sysinfo (glibc's qsort), poll (grace periods), clock_gettime where the
+ * vDSO cannot (pollers); write and poll (a ring whose eventfd exists); eventfd2, fcntl, close,
+ * preadv2, read (notifiers); kcmp, openat, newfstatat and readlink below /proc/self
+ * (bw_notifier_import and bw_kvm_ioeventfd); epoll_create1, epoll_ctl, epoll_wait (pollers); ioctl
+ * on the VM's fd (offload); getpid, getrandom, gettid, rt_sigprocmask.
  */
 #ifndef BELLWIRE_H
 #define BELLWIRE_H
@@ -118,7 +121,8 @@ void bw_bus_free(struct bw_bus *bus);
 /*
  * Routes one access: to the ioeventfd that matches it (writes only), else to the visible region
  * that holds all of its bytes, else to unclaimed. Returns an enum bw_result, or -EINVAL (space, len
- * or data is bad), -ELOOP (handlers nested deeper than 4). Takes no lock and allocates nothing; a
+ * or data is bad), -ELOOP (handlers nested deeper than 4). Takes no lock and allocates nothing, but
+ * for the first call of a thread, which registers it with liburcu; a
  * bounded number of steps up to the handler or the signal. Any thread; concurrent calls do not wait
  * for one another.
  */
@@ -133,7 +137,8 @@ int bw_bus_access(struct bw_bus *bus, struct bw_access *access);
  */
 int bw_bus_kvm_exit(struct bw_bus *bus, struct kvm_run *run, size_t run_size, void *vcpu);
 
-/* Waits until no handler is running of a region that was unmapped or freed before the call.
+/* Waits until no handler is running of a region that was unmapped or freed before the call. One
+ * that was mapped again since is waited for until, for an instant, none of its handlers is running.
  * -EDEADLK inside a handler, a poller callback or a transaction. */
 int bw_bus_synchronize(struct bw_bus *bus);
 
@@ -171,10 +176,11 @@ struct bw_kvm_opts {
 
 /*
  * Registers every ioeventfd of the bus, present and future, with KVM_IOEVENTFD or
- * KVM_HYPERV_EVENTFD too. All or nothing. -EBUSY: the bus has an offload. -ENOTTY, -EBADF: vm_fd is
- * not a KVM VM. Otherwise what KVM answers, for instance -EEXIST where the VMM registered the
- * address behind the bus's back. Not an error, the bus carries those alone: a VM without
- * KVM_CAP_HYPERV_EVENTFD, length 0 without KVM_CAP_IOEVENTFD_ANY_LENGTH, and a KVM bus that is full
+ * KVM_HYPERV_EVENTFD too. All or nothing, at once, and not undone with a transaction. -EBUSY: the
+ * bus has an offload. -ENOTTY, -EBADF: vm_fd is not a KVM VM. Otherwise what KVM answers, for
+ * instance -EEXIST where the VMM registered the address behind the bus's back. Not an error, the
+ * bus carries those alone: a VM without KVM_CAP_HYPERV_EVENTFD, length 0 without
+ * KVM_CAP_IOEVENTFD_ANY_LENGTH, and a KVM bus that is full
  * (-ENOSPC).
  */
 int bw_bus_offload_kvm(struct bw_bus *bus, const struct bw_kvm_opts *opts);
@@ -265,8 +271,8 @@ struct bw_region_opts {
 	/* NULL: what is no doorbell is unclaimed; the region still covers what lies below it. */
 	bw_handler_fn *handler;
 	void *opaque;
-	/* Called once, after free and the last running handler: release opaque here. May be NULL.
-	 */
+	/* Called once, after free and the last running handler, also if the transaction that made
+	 * the region fails or bw_bus_free() takes it: release opaque here. May be NULL. */
 	void (*unused)(void *opaque);
 };
 

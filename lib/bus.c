@@ -102,6 +102,10 @@ int bw_bus_access(struct bw_bus *bus, struct bw_access *a)
 
 int bw_bus_synchronize(struct bw_bus *bus)
 {
+	int err = txn_check(bus);
+
+	if (err)
+		return err;
 	if (depth || poller_in_callback() || txn_is_mine(bus))
 		return fail(-EDEADLK, "bw_bus_synchronize() inside a handler, a callback or a "
 				      "transaction would wait for itself");

@@ -17,16 +17,18 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-/* Without /proc (a chroot): an eventfd is an anonymous inode that has room for a write, and refuses
- * one of 0 bytes. */
+/* Without /proc (a chroot): an eventfd is an anonymous inode that refuses a write of 0 bytes, and
+ * can be read or written (POLLIN, POLLOUT), whereas those that know no poll(2) say so in every way.
+ */
 static bool looks_like_eventfd(int fd)
 {
-	struct pollfd room = { .fd = fd, .events = POLLOUT };
+	const short plain = POLLIN | POLLOUT, others = POLLRDNORM | POLLWRNORM;
+	struct pollfd asked = { .fd = fd, .events = plain | others };
 	struct stat st;
 
 	if (fstat(fd, &st) || (st.st_mode & S_IFMT) != 0)
 		return false;
-	if (poll(&room, 1, 0) != 1 || !(room.revents & POLLOUT))
+	if (poll(&asked, 1, 0) != 1 || !(asked.revents & plain) || asked.revents & others)
 		return false;
 	return write(fd, "", 0) < 0 && errno == EINVAL;
 }

@@ -4,6 +4,7 @@
  */
 #include "error.h"
 #include "offload.h"
+#include "txn.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -26,6 +27,8 @@ static const char *refuses(void *state, const struct offload_claim *claim)
 		return kvm->hypercalls ? NULL : "this KVM lacks KVM_CAP_HYPERV_EVENTFD";
 	if (claim->match.len == BW_ANY_LEN && !kvm->any_length)
 		return "this KVM lacks KVM_CAP_IOEVENTFD_ANY_LENGTH";
+	if (claim->addr + claim->match.len < claim->addr)
+		return "KVM takes no range that ends at 2^64";
 	return NULL;
 }
 
@@ -107,15 +110,17 @@ static const struct offload_ops kvm_ops = {
 static int check_vm(int vm_fd)
 {
 	struct kvm_ioeventfd probe = { .fd = -1, .flags = KVM_IOEVENTFD_FLAG_DEASSIGN };
+	int has;
 
 	if (fcntl(vm_fd, F_GETFD) < 0)
 		return fail(-EBADF, "vm_fd %d is not open", vm_fd);
-	if (ioctl(vm_fd, KVM_CHECK_EXTENSION, KVM_CAP_IOEVENTFD) <= 0)
+	has = ioctl(vm_fd, KVM_CHECK_EXTENSION, KVM_CAP_IOEVENTFD);
+	if (has < 0 && errno == EIO)
+		return fail(-EIO, "vm_fd %d is the VM of another process", vm_fd);
+	if (has <= 0)
 		return fail(-ENOTTY, "vm_fd %d is no KVM VM, or one without KVM_CAP_IOEVENTFD",
 			    vm_fd);
-	if (ioctl(vm_fd, KVM_IOEVENTFD, &probe) < 0 && errno == EIO)
-		return fail(-EIO, "vm_fd %d is the VM of another process", vm_fd);
-	if (errno != EBADF)
+	if (ioctl(vm_fd, KVM_IOEVENTFD, &probe) >= 0 || errno != EBADF)
 		return fail(-ENOTTY, "vm_fd %d is KVM's, but no VM", vm_fd);
 	return 0;
 }
@@ -124,9 +129,10 @@ int bw_bus_offload_kvm(struct bw_bus *bus, const struct bw_kvm_opts *opts)
 {
 	struct bw_kvm_opts known;
 	struct kvm *kvm;
-	int err;
+	int err = txn_check(bus);
 
-	err = copy_options(&known, sizeof(known), opts, "bw_bus_offload_kvm");
+	if (!err)
+		err = copy_options(&known, sizeof(known), opts, "bw_bus_offload_kvm");
 	if (!err)
 		err = check_vm(known.vm_fd);
 	if (err)

@@ -73,6 +73,15 @@ static void end_offload(struct bw_bus *bus)
 	bus->offload->free(bus->offload_state);
 }
 
+/* A forked child leaves the locks alone, too: a thread of its parent may wait there, for ever. */
+static void end_locks(struct bw_bus *bus)
+{
+	if (bus->pid != getpid())
+		return;
+	departures_fini(&bus->departures);
+	pthread_mutex_destroy(&bus->lock);
+}
+
 void bw_bus_free(struct bw_bus *bus)
 {
 	struct bw_ioeventfd *ie, *next_ie;
@@ -83,10 +92,12 @@ void bw_bus_free(struct bw_bus *bus)
 	end_offload(bus);
 	cds_list_for_each_entry_safe (ie, next_ie, &bus->ioeventfds, in_bus)
 		ioeventfd_destroy(ie);
-	cds_list_for_each_entry_safe (region, next_region, &bus->regions, in_bus)
+	cds_list_for_each_entry_safe (region, next_region, &bus->regions, in_bus) {
+		if (bus->pid != getpid())
+			region->unused = NULL; /* opaque is in use, by the parent */
 		region_destroy(region);
+	}
 	publish_fini(bus);
-	departures_fini(&bus->departures);
-	pthread_mutex_destroy(&bus->lock);
+	end_locks(bus);
 	free(bus);
 }

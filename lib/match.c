@@ -240,8 +240,31 @@ struct slot *table_insert(struct table *t, const struct key *key, uint64_t since
 	return NULL;
 }
 
+static size_t home_of_slot(const struct table *t, const struct slot *s)
+{
+	return home_of(t, &(struct key){ s->addr, s->value, s->shape });
+}
+
+/* Without this lookups get slower with every change, as reach would only ever grow. */
+static void shorten_reach(struct table *t, size_t home)
+{
+	uint32_t reach = t->slots[home].reach;
+
+	for (; reach; reach--) {
+		const struct slot *s = &t->slots[(home + reach) & t->mask];
+
+		if (s->until && home_of_slot(t, s) == home)
+			break;
+	}
+	__atomic_store_n(&t->slots[home].reach, reach, __ATOMIC_RELAXED);
+}
+
 void table_remove(struct table *t, struct slot *slot)
 {
+	size_t home = home_of_slot(t, slot);
+
 	__atomic_store_n(&slot->until, 0, __ATOMIC_RELAXED);
 	t->in_use--;
+	if ((((size_t)(slot - t->slots) - home) & t->mask) == t->slots[home].reach)
+		shorten_reach(t, home);
 }

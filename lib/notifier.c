@@ -146,14 +146,18 @@ static int publish_locked(struct bw_notifier *n)
 	return 0;
 }
 
-int notifier_publish(struct bw_notifier *n, bool *made)
+int notifier_publish(struct bw_notifier *n, const struct bw_bus *bus, bool *made)
 {
 	int err = 0;
 
 	pthread_mutex_lock(&n->lock);
 	*made = n->fd < 0;
-	if (*made)
+	if (*made) {
 		err = publish_locked(n);
+		n->publisher = bus;
+	} else if (n->publisher != bus) {
+		n->handed_out = true; /* this bus relies on it, whatever becomes of the other's */
+	}
 	if (err)
 		*made = false;
 	pthread_mutex_unlock(&n->lock);
@@ -187,10 +191,13 @@ int bw_notifier_fd(struct bw_notifier *n)
 	pthread_mutex_lock(&n->lock);
 	if (n->fd < 0)
 		result = publish_locked(n);
-	if (!result) {
-		n->handed_out = true;
-		result = n->fd;
-	}
+	if (result)
+		goto unlock;
+	if (!n->handed_out)
+		rcu_wait(); /* a ringer that took what was pending has written it */
+	n->handed_out = true;
+	result = n->fd;
+unlock:
 	pthread_mutex_unlock(&n->lock);
 	return result;
 }

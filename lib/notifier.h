@@ -21,8 +21,9 @@ struct bw_notifier {
 
 	/* the rest */
 	_Alignas(64) unsigned int references;
-	bool handed_out;      /* by bw_notifier_fd(), or imported: the fd stays */
-	pthread_mutex_t lock; /* making and unmaking of fd and entry */
+	bool handed_out;                /* by bw_notifier_fd(), or imported: the fd stays */
+	const struct bw_bus *publisher; /* whose offload made the fd; only compared */
+	pthread_mutex_t lock;           /* making and unmaking of fd and entry */
 	char name[48];
 };
 
@@ -32,8 +33,8 @@ void notifier_put(struct bw_notifier *n);
 /* Inside an RCU section: one ring. */
 void notifier_ring(struct bw_notifier *n);
 
-/* Makes the eventfd if there is none: *made says whether this call did. -errno. */
-int notifier_publish(struct bw_notifier *n, bool *made);
+/* Makes the eventfd for a bus if there is none: *made says whether this call did. -errno. */
+int notifier_publish(struct bw_notifier *n, const struct bw_bus *bus, bool *made);
 
 /* Takes back a publication that came to nothing, unless the fd was handed out since. Waits for a
  * grace period. */

@@ -22,7 +22,7 @@ static struct offload_claim claim_of(const struct bw_ioeventfd *ie, const struct
 		.space = moves ? BW_MMIO : ie->space,
 		.addr = moves ? opts->pio_mmio_base + slot->addr : slot->addr,
 		.match = ie->match,
-		.fd = ie->notifier->fd,
+		.fd = __atomic_load_n(&ie->notifier->fd, __ATOMIC_RELAXED),
 	};
 }
 
@@ -66,15 +66,14 @@ static int assign_claim(struct bw_bus *bus, struct bw_ioeventfd *ie, const struc
 	struct offload_claim claim = claim_of(ie, slot);
 	int err;
 
-	ie->why_not = has_no_address(ie, slot) ?
-			      "ports above 0xffff do not lie in MMIO" :
-			      bus->offload->refuses(bus->offload_state, &claim);
+	ie->why_not = has_no_address(ie, slot) ? "ports above 0xffff do not lie in MMIO"
+					       : bus->offload->refuses(bus->offload_state, &claim);
 	if (ie->why_not)
 		return -EOPNOTSUPP;
-	err = notifier_publish(ie->notifier, &ie->published);
+	err = notifier_publish(ie->notifier, bus, &ie->published);
 	if (err)
 		return err;
-	claim.fd = ie->notifier->fd;
+	claim.fd = __atomic_load_n(&ie->notifier->fd, __ATOMIC_RELAXED);
 	err = bus->offload->assign(bus->offload_state, &claim, &ie->why_not);
 	if (err == -EEXIST && ie->next && make_way(bus, ie))
 		err = bus->offload->assign(bus->offload_state, &claim, &ie->why_not);

@@ -11,9 +11,9 @@
  * consistent for that reason. A ringer that is preempted between queueing and pushing delays the
  * rings that found it queued, until it runs again; it loses none.
  *
- * An entry that is deleted may still be on the list. It is marked dead once no ringer can push it
- * (a grace period after the notifier forgot it), and freed by the consumer after a pass that began
- * later and left nothing behind, or by bw_poller_free().
+ * An entry that is deleted is marked dead at once, and is called no more, but may still be on the
+ * list. It goes to the graveyard once no ringer can push it (a grace period after the notifier
+ * forgot it). There the consumer frees what is not queued, or bw_poller_free() all.
  */
 #include "poller.h"
 #include "error.h"
@@ -62,6 +62,7 @@ struct bw_poller {
 	pthread_mutex_t lock;
 	pthread_cond_t not_running;
 	struct poller_entry *running;
+	uint64_t ended; /* callbacks so far, running or not */
 	pthread_t runner;
 	struct cds_list_head entries;
 	struct cds_list_head graveyard;
@@ -79,6 +80,13 @@ static void wake(struct bw_poller *p)
 	eventfd_add(p->wake_fd, 1, false);
 }
 
+static void wake_sleeper(struct bw_poller *p)
+{
+	if (__atomic_load_n(&p->sleeping, __ATOMIC_SEQ_CST) &&
+	    __atomic_exchange_n(&p->sleeping, false, __ATOMIC_SEQ_CST))
+		wake(p);
+}
+
 void poller_entry_ready(struct poller_entry *e)
 {
 	struct bw_poller *p = e->poller;
@@ -90,9 +98,7 @@ void poller_entry_ready(struct poller_entry *e)
 	while (!__atomic_compare_exchange_n(&p->ready, &e->next, e, true, __ATOMIC_SEQ_CST,
 					    __ATOMIC_RELAXED))
 		;
-	if (__atomic_load_n(&p->sleeping, __ATOMIC_SEQ_CST) &&
-	    __atomic_exchange_n(&p->sleeping, false, __ATOMIC_SEQ_CST))
-		wake(p);
+	wake_sleeper(p);
 }
 
 int poller_entry_watch(struct poller_entry *e, int fd)
@@ -186,8 +192,10 @@ void bw_poller_free(struct bw_poller *p)
 		bw_poller_del(
 			p, cds_list_first_entry(&p->entries, struct poller_entry, node)->notifier);
 	free_entries(&p->graveyard);
-	pthread_cond_destroy(&p->not_running);
-	pthread_mutex_destroy(&p->lock);
+	if (p->pid == getpid()) { /* a thread of a child's parent may wait there, for ever */
+		pthread_cond_destroy(&p->not_running);
+		pthread_mutex_destroy(&p->lock);
+	}
 	close(p->wake_fd);
 	close(p->epoll_fd);
 	free(p);
@@ -242,6 +250,9 @@ static struct poller_entry *detach(struct bw_poller *p, struct bw_notifier *n)
 		__atomic_store_n(&n->entry, NULL, __ATOMIC_RELAXED);
 		if (n->fd >= 0)
 			poller_entry_unwatch(e, n->fd);
+		pthread_mutex_lock(&p->lock);
+		e->dead = true;
+		pthread_mutex_unlock(&p->lock);
 	} else {
 		e = NULL;
 	}
@@ -249,20 +260,37 @@ static struct poller_entry *detach(struct bw_poller *p, struct bw_notifier *n)
 	return e;
 }
 
+/* By notifier, as the entry that runs may have been deleted, and another added, by its callback. */
+static void wait_for_callback(struct bw_poller *p, const struct bw_notifier *n)
+{
+	uint64_t ended;
+
+	pthread_mutex_lock(&p->lock);
+	ended = p->ended;
+	while (p->running && p->running->notifier == n && p->ended == ended &&
+	       !pthread_equal(p->runner, pthread_self()))
+		pthread_cond_wait(&p->not_running, &p->lock);
+	pthread_mutex_unlock(&p->lock);
+}
+
+static void bury(struct bw_poller *p, struct poller_entry *e)
+{
+	rcu_wait(); /* no ringer is left that could push it */
+	pthread_mutex_lock(&p->lock);
+	cds_list_move(&e->node, &p->graveyard);
+	pthread_mutex_unlock(&p->lock);
+	wake_sleeper(p); /* to free it */
+}
+
 void bw_poller_del(struct bw_poller *p, struct bw_notifier *n)
 {
 	struct poller_entry *e = detach(p, n);
 
-	if (!e)
-		return;
-	rcu_wait(); /* no ringer is left that could push it */
-	pthread_mutex_lock(&p->lock);
-	__atomic_store_n(&e->dead, true, __ATOMIC_RELAXED);
-	cds_list_move(&e->node, &p->graveyard);
-	while (p->running == e && !pthread_equal(p->runner, pthread_self()))
-		pthread_cond_wait(&p->not_running, &p->lock);
-	pthread_mutex_unlock(&p->lock);
-	notifier_put(n);
+	if (e)
+		bury(p, e);
+	wait_for_callback(p, n);
+	if (e)
+		notifier_put(n);
 }
 
 static void todo_push(struct bw_poller *p, struct poller_entry *e)
@@ -325,6 +353,7 @@ static void end_callback(struct bw_poller *p)
 {
 	pthread_mutex_lock(&p->lock);
 	p->running = NULL;
+	p->ended++;
 	pthread_cond_broadcast(&p->not_running);
 	pthread_mutex_unlock(&p->lock);
 }
@@ -362,20 +391,17 @@ static unsigned int deliver_todo(struct bw_poller *p, unsigned int budget)
 	return delivered;
 }
 
-/* Moves what has died so far to a list of the caller's. */
-static void exhume(struct bw_poller *p, struct cds_list_head *dead)
+/* Nobody can queue what is in the graveyard: what is not queued is on no list. */
+static void free_dead(struct bw_poller *p)
 {
-	CDS_INIT_LIST_HEAD(dead);
-	pthread_mutex_lock(&p->lock);
-	cds_list_splice(&p->graveyard, dead);
-	CDS_INIT_LIST_HEAD(&p->graveyard);
-	pthread_mutex_unlock(&p->lock);
-}
+	struct poller_entry *e, *next;
 
-static void bury(struct bw_poller *p, struct cds_list_head *dead)
-{
 	pthread_mutex_lock(&p->lock);
-	cds_list_splice(dead, &p->graveyard);
+	cds_list_for_each_entry_safe (e, next, &p->graveyard, node)
+		if (!__atomic_load_n(&e->queued, __ATOMIC_RELAXED)) {
+			cds_list_del(&e->node);
+			free(e);
+		}
 	pthread_mutex_unlock(&p->lock);
 }
 
@@ -396,17 +422,10 @@ static int take_all(struct bw_poller *p)
 
 int bw_poller_poll(struct bw_poller *p, unsigned int budget)
 {
-	struct cds_list_head dead;
-	unsigned int delivered;
-	int err;
+	int err = take_all(p);
+	unsigned int delivered = deliver_todo(p, budget);
 
-	exhume(p, &dead);
-	err = take_all(p);
-	delivered = deliver_todo(p, budget);
-	if (p->todo)
-		bury(p, &dead);
-	else
-		free_entries(&dead);
+	free_dead(p);
 	return err ? err : (int)delivered;
 }
 

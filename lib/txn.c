@@ -288,7 +288,7 @@ static int end_outermost(struct bw_bus *bus, bool must, struct cds_list_head *de
 	int err = 0;
 
 	if (bus->aborted)
-		err = fail(-ECANCELED, "a transaction inside this one was aborted");
+		err = -ECANCELED; /* no sentence: who aborts keeps that of why */
 	else if (!cds_list_empty(&bus->touched_ioeventfds) ||
 		 !cds_list_empty(&bus->touched_regions))
 		err = commit(bus, must);
@@ -318,7 +318,9 @@ static int end(struct bw_bus *bus, bool must)
 
 int txn_end(struct bw_bus *bus)
 {
-	return end(bus, false);
+	int err = end(bus, false);
+
+	return err == -ECANCELED ? fail(err, "a transaction inside this one was aborted") : err;
 }
 
 void txn_end_removal(struct bw_bus *bus)
@@ -333,6 +335,10 @@ int bw_bus_begin(struct bw_bus *bus)
 
 int bw_bus_commit(struct bw_bus *bus)
 {
+	int err = txn_check(bus);
+
+	if (err)
+		return err;
 	if (!txn_is_mine(bus))
 		return fail(-EINVAL, "no transaction of this thread is open");
 	return txn_end(bus);
@@ -340,8 +346,8 @@ int bw_bus_commit(struct bw_bus *bus)
 
 void bw_bus_abort(struct bw_bus *bus)
 {
-	if (!txn_is_mine(bus))
+	if (txn_check(bus) || !txn_is_mine(bus))
 		return;
 	bus->aborted = true;
-	txn_end(bus);
+	end(bus, false);
 }

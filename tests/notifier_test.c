@@ -238,7 +238,7 @@ static void an_fd_that_was_handed_out_stays(void **state)
 	int fd;
 
 	(void)state;
-	assert_int_equal(notifier_publish(n, &made), 0);
+	assert_int_equal(notifier_publish(n, NULL, &made), 0);
 	fd = bw_notifier_fd(n);
 	notifier_unpublish(n);
 	bw_notifier_ring(n);
