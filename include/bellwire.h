@@ -198,7 +198,7 @@ unsigned int bw_bus_caps(struct bw_bus *bus);
  * sleeps. From then on, for good, every ring is a write(2) or the kernel's own signal. The count
  * saturates at 2^64-2, as an eventfd's does; what comes beyond is dropped. */
 
-/* name is copied, may be NULL; errors and dumps print it. */
+/* name is copied, may be NULL; errors print it. */
 int bw_notifier_new(struct bw_notifier **n, const char *name);
 
 /*
@@ -264,7 +264,7 @@ int bw_kvm_ioeventfd(struct bw_bus *bus, const struct kvm_ioeventfd *io);
 
 struct bw_region_opts {
 	size_t size;
-	const char *name;    /* copied, may be NULL; errors and dumps print it */
+	const char *name;    /* copied, may be NULL; errors print it */
 	enum bw_space space; /* BW_MMIO or BW_PIO */
 	uint64_t len;        /* bytes, at least 1 */
 	int priority; /* where regions overlap the higher wins; among equals the one mapped last */

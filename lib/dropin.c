@@ -87,13 +87,6 @@ static struct bw_match match_of(const struct kvm_ioeventfd *io)
 	return (struct bw_match){ io->len, has_value, has_value ? io->datamatch : 0 };
 }
 
-static int check_fd(int fd)
-{
-	int err = eventfd_check(fd);
-
-	return err ? fail(err, "fd %d is not %s", fd, err == -EBADF ? "open" : "an eventfd") : 0;
-}
-
 static int assign(struct bw_bus *bus, const struct kvm_ioeventfd *io)
 {
 	struct bw_match match = match_of(io);
@@ -166,7 +159,7 @@ int bw_kvm_ioeventfd(struct bw_bus *bus, const struct kvm_ioeventfd *io)
 	if (!err && !removes)
 		err = check_assign(io);
 	if (!err)
-		err = check_fd(io->fd);
+		err = notifier_check_fd(io->fd);
 	if (!err)
 		err = txn_begin(bus);
 	if (err)

@@ -42,13 +42,20 @@ int bw_notifier_new(struct bw_notifier **n, const char *name)
 	return *n ? 0 : fail(-ENOMEM, "no memory for a notifier");
 }
 
+int notifier_check_fd(int fd)
+{
+	int err = eventfd_check(fd);
+
+	return err ? fail(err, "fd %d is not %s", fd, err == -EBADF ? "open" : "an eventfd") : 0;
+}
+
 int bw_notifier_import(struct bw_notifier **n, int eventfd, const char *name)
 {
-	int err = eventfd_check(eventfd), fd;
+	int err = notifier_check_fd(eventfd), fd;
 
 	*n = NULL;
 	if (err)
-		return fail(err, "fd %d is not %s", eventfd, err == -EBADF ? "open" : "an eventfd");
+		return err;
 	fd = fcntl(eventfd, F_DUPFD_CLOEXEC, 0);
 	if (fd < 0)
 		return fail(-errno, "cannot duplicate fd %d: %s", eventfd, strerror(errno));

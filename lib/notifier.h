@@ -27,6 +27,9 @@ struct bw_notifier {
 	char name[48];
 };
 
+/* 0, or -EBADF or -EINVAL and a sentence: fd is no open eventfd. */
+int notifier_check_fd(int fd);
+
 struct bw_notifier *notifier_get(struct bw_notifier *n);
 void notifier_put(struct bw_notifier *n);
 

@@ -200,7 +200,7 @@ int bus_offload(struct bw_bus *bus, const struct offload_ops *ops, void *state)
 	if (err)
 		bus->offload = NULL;
 end:
-	txn_end_removal(bus);
+	txn_end(bus);
 	return err;
 }
 
@@ -212,6 +212,6 @@ unsigned int bw_bus_caps(struct bw_bus *bus)
 		return 0;
 	if (bus->offload)
 		caps = bus->offload->caps(bus->offload_state);
-	txn_end_removal(bus);
+	txn_end(bus);
 	return caps;
 }

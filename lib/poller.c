@@ -431,7 +431,7 @@ int bw_poller_poll(struct bw_poller *p, unsigned int budget)
 
 int bw_poller_arm(struct bw_poller *p)
 {
-	/* pairs with the look at sleeping after a push, and with that after stopped is set */
+	/* pairs with the look at sleeping after a push */
 	__atomic_store_n(&p->sleeping, true, __ATOMIC_SEQ_CST);
 	p->armed = true;
 	if (!p->todo && !__atomic_load_n(&p->ready, __ATOMIC_SEQ_CST))

@@ -151,7 +151,7 @@ struct bw_region *bw_region_at(struct bw_bus *bus, enum bw_space space, uint64_t
 		addr -= bus->opts.pio_mmio_base;
 	}
 	piece = flat_find(bus->view->flat[space], addr, 1);
-	txn_end_removal(bus);
+	txn_end(bus);
 	return piece ? piece->region : NULL;
 }
 

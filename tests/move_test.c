@@ -5,6 +5,7 @@
  */
 #include "vm_world.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <sched.h>
 
@@ -287,6 +288,30 @@ static void six_bars_are_turned_off_by_one_commit(void **state)
 	close_stage(&s);
 }
 
+/* Where a guest puts its BAR, sizing it: KVM takes no ioeventfd that ends at 2^64. */
+static void a_bar_at_the_top_of_memory_can_be_mapped(void **state)
+{
+	struct stage s;
+
+	open_stage(&s, state);
+	add_device(&s, PLACE(0), 0);
+	assert_int_equal(bw_region_map(s.devices[0].region, 0 - (uint64_t)BELL - 4), -EINVAL);
+	bw_region_free(s.devices[0].region);
+	assert_int_equal(bw_region_new(s.w->bus, &s.devices[0].region,
+				       &(struct bw_region_opts){
+					       .size = sizeof(struct bw_region_opts),
+					       .len = BELL + 4,
+				       }),
+			 0);
+	assert_int_equal(bw_region_doorbell(s.devices[0].region, &(struct bw_ioeventfd *){ NULL },
+					    BELL, of_len(4), s.devices[0].n),
+			 0);
+	assert_int_equal(bw_region_map(s.devices[0].region, 0 - (uint64_t)BELL - 4), 0);
+	assert_int_equal(write_to(s.w->bus, BW_MMIO, UINT64_MAX - 3, 4, 0), BW_SIGNALLED);
+	assert_int_equal(take_all(&s), 1);
+	close_stage(&s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -294,6 +319,7 @@ int main(void)
 		ON_ALL(the_old_place_rings_until_the_move_and_never_after),
 		ON_ALL(a_handler_moves_the_region_it_serves),
 		ON_ALL(two_bars_change_places_and_no_write_finds_neither),
+		ON_ALL(a_bar_at_the_top_of_memory_can_be_mapped),
 		ON_ALL(six_bars_are_turned_off_by_one_commit),
 	};
 

@@ -369,6 +369,43 @@ static void attaching_moves_what_is_there_or_nothing(void **state)
 	assert_int_equal(n, BELLS + BELLS + 2);
 }
 
+/* Another bus has offloaded the notifier's fd between the making of it and the failure. */
+static struct bw_bus *other_bus;
+static struct bw_notifier *shared;
+
+static int assign_after_another(void *state, const struct offload_claim *claim, const char **why)
+{
+	(void)state;
+	(void)claim;
+	(void)why;
+	must_assign(other_bus, BW_PIO, 0x60, of_len(1), shared);
+	return -ENOMEM;
+}
+
+static void a_failing_commit_leaves_an_fd_that_another_bus_uses(void **state)
+{
+	struct fake_offload first = { 0 }, second = { 0 };
+	struct offload_ops failing = fake_ops;
+	struct bw_bus *bus = make_bus();
+	struct bw_ioeventfd *ie;
+	bool by_hypervisor;
+
+	(void)state;
+	other_bus = make_bus();
+	shared = make_notifier("shared");
+	failing.assign = assign_after_another;
+	assert_int_equal(bus_offload(bus, &failing, &first), 0);
+	assert_int_equal(bus_offload(other_bus, &fake_ops, &second), 0);
+	assert_int_equal(bw_ioeventfd_assign(bus, &ie, BW_PIO, 0x70, of_len(1), shared), -ENOMEM);
+	assert_int_equal(fake_write(&second, other_bus, BW_PIO, 0x60, 1, 0, &by_hypervisor),
+			 BW_SIGNALLED);
+	assert_true(by_hypervisor);
+	assert_int_equal(bw_notifier_take(shared), 1);
+	bw_bus_free(bus);
+	bw_bus_free(other_bus);
+	bw_notifier_free(shared);
+}
+
 static void a_second_offload_is_refused(void **state)
 {
 	struct fake_offload second = { 0 };
@@ -465,6 +502,7 @@ int main(void)
 		cmocka_unit_test(a_refusal_is_no_failure),
 		cmocka_unit_test(no_room_in_the_hypervisor_leaves_it_to_the_bus),
 		cmocka_unit_test(attaching_moves_what_is_there_or_nothing),
+		cmocka_unit_test(a_failing_commit_leaves_an_fd_that_another_bus_uses),
 		cmocka_unit_test(a_second_offload_is_refused),
 		cmocka_unit_test(deassign_cannot_fail),
 		cmocka_unit_test(unmapping_uncovers_and_cannot_fail_when_freed),

@@ -91,6 +91,23 @@ static void many_values_on_one_address_are_spread(void **state)
 	}
 }
 
+/* What comes and goes leaves nothing behind that later lookups would pay for. */
+static void an_empty_table_looks_no_farther_than_a_new_one(void **state)
+{
+	struct table *t = table_new(1000);
+	struct slot *slots[1000];
+
+	(void)state;
+	for (uint64_t round = 0; round < 50; round++) {
+		for (uint64_t n = 0; n < 1000; n++)
+			slots[n] = enter_nth(t, round * 1000 + n, true);
+		for (uint64_t n = 0; n < 1000; n++)
+			table_remove(t, slots[(n * 7 + round) % 1000]);
+	}
+	assert_int_equal(greatest_reach(t), 0);
+	table_free(t);
+}
+
 static void a_shape_that_is_not_in_use_is_not_looked_for(void **state)
 {
 	struct table *t = table_new(1);
@@ -264,6 +281,7 @@ int main(void)
 		cmocka_unit_test(a_table_refuses_rather_than_look_far),
 		cmocka_unit_test(a_table_can_be_filled_to_the_last_slot_by_force),
 		cmocka_unit_test(many_values_on_one_address_are_spread),
+		cmocka_unit_test(an_empty_table_looks_no_farther_than_a_new_one),
 		cmocka_unit_test(a_shape_that_is_not_in_use_is_not_looked_for),
 		cmocka_unit_test(every_generation_finds_what_a_list_finds),
 	};

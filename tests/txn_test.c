@@ -158,6 +158,21 @@ static void an_inner_abort_makes_the_outermost_fail(void **state)
 	bw_notifier_free(n);
 }
 
+static void abort_keeps_the_sentence_of_why(void **state)
+{
+	struct bw_bus *bus = make_bus();
+	struct bw_notifier *n = make_notifier("bell");
+	struct bw_ioeventfd *ie;
+
+	(void)state;
+	begin(bus);
+	assert_int_equal(bw_ioeventfd_assign(bus, &ie, BW_PIO, 0x60, of_len(3), n), -EINVAL);
+	bw_bus_abort(bus);
+	assert_non_null(strstr(bw_last_error(), "length 3"));
+	bw_bus_free(bus);
+	bw_notifier_free(n);
+}
+
 static void commit_without_begin_is_refused(void **state)
 {
 	struct bw_bus *bus = make_bus();
@@ -273,6 +288,7 @@ int main(void)
 		cmocka_unit_test(calls_are_checked_against_the_ones_before_them),
 		cmocka_unit_test(only_the_outermost_commit_takes_effect),
 		cmocka_unit_test(an_inner_abort_makes_the_outermost_fail),
+		cmocka_unit_test(abort_keeps_the_sentence_of_why),
 		cmocka_unit_test(commit_without_begin_is_refused),
 		cmocka_unit_test(another_thread_cannot_commit_it),
 		cmocka_unit_test(other_threads_control_calls_wait_and_accesses_do_not),
