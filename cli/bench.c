@@ -134,13 +134,19 @@ static int bench_main(int argc, char **argv)
 	return rtt ? rtt_run(&opts) : bench_run_all(&opts);
 }
 
+static const struct command *const subcommands[] = { &command_bench_dispatch,
+						     &command_bench_regions, NULL };
+
 const struct command command_bench = {
 	.name = "bench",
 	.main = bench_main,
+	.subcommands = subcommands,
 	.help = "what a doorbell costs here, by each path that it can take",
 	.usage =
 		"usage: bellwire bench [OPTION]...\n"
 		"       bellwire bench rtt [OPTION]...\n"
+		"       bellwire bench dispatch [OPTION]...\n"
+		"       bellwire bench regions [OPTION]...\n"
 		"\n"
 		"Runs a guest that rings doorbells, by every path that this host can run, and\n"
 		"prints what a ring costs: the time that the guest is stalled, exits, and the CPU\n"

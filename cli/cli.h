@@ -23,9 +23,12 @@ struct command {
 	int (*main)(int argc, char **argv); /* argv[0] is the subcommand; an enum cli_exit */
 	const char *help;                   /* one line */
 	const char *usage;                  /* what --help says */
+	/* What the next word may name instead of an option, up to a NULL. May be NULL. */
+	const struct command *const *subcommands;
 };
 
-extern const struct command command_bench, command_info;
+extern const struct command command_bench, command_bench_dispatch, command_bench_regions,
+	command_conform, command_info;
 
 /* One line on standard error, "bellwire: " in front. cli_usage() returns CLI_USAGE, cli_failed()
  * CLI_FAILED. */

@@ -9,44 +9,63 @@
 #include <stdio.h>
 #include <string.h>
 
-static const struct command *const commands[] = { &command_bench, &command_info };
+static const struct command *const commands[] = { &command_bench, &command_conform, &command_info,
+						  NULL };
 
-#define NR_COMMANDS (sizeof(commands) / sizeof(commands[0]))
-
-static const struct command *find(const char *name)
+static const struct command *find(const struct command *const *table, const char *name)
 {
-	for (size_t i = 0; i < NR_COMMANDS; i++)
-		if (strcmp(commands[i]->name, name) == 0)
-			return commands[i];
+	for (; table && *table; table++)
+		if (strcmp((*table)->name, name) == 0)
+			return *table;
 	return NULL;
+}
+
+/* The command that the words name, which may be one of another. Says why if there is none. */
+static const struct command *find_path(int *argc, char ***argv)
+{
+	const struct command *command = find(commands, (*argv)[0]), *sub;
+
+	if (!command)
+		cli_usage("'%s' is no command; 'bellwire help' lists them", (*argv)[0]);
+	while (command && *argc > 1 && (sub = find(command->subcommands, (*argv)[1]))) {
+		command = sub;
+		(*argc)--;
+		(*argv)++;
+	}
+	return command;
 }
 
 static int help(void)
 {
 	puts("usage: bellwire COMMAND [OPTION]...\n");
-	for (size_t i = 0; i < NR_COMMANDS; i++)
-		printf("  %-8s %s\n", commands[i]->name, commands[i]->help);
+	for (const struct command *const *command = commands; *command; command++)
+		printf("  %-8s %s\n", (*command)->name, (*command)->help);
 	puts("  help     this, or 'help COMMAND'\n"
 	     "\n"
 	     "Exit status: 0 fine, 1 a check failed, 2 the command line is wrong.");
 	return CLI_OK;
 }
 
-static int help_about(const char *name)
+static int help_about(const struct command *command)
 {
-	const struct command *command = find(name);
-
-	if (!command)
-		return cli_usage("'%s' is no command; 'bellwire help' lists them", name);
 	fputs(command->usage, stdout);
 	return CLI_OK;
 }
 
 static int help_main(int argc, char **argv)
 {
-	if (argc > 2)
-		return cli_usage("help takes one command, '%s' is one too many", argv[2]);
-	return argc == 2 ? help_about(argv[1]) : help();
+	const struct command *command;
+
+	if (argc == 1)
+		return help();
+	argc--;
+	argv++;
+	command = find_path(&argc, &argv);
+	if (!command)
+		return CLI_USAGE;
+	if (argc > 1)
+		return cli_usage("help takes one command, '%s' is one too many", argv[1]);
+	return help_about(command);
 }
 
 static int version_main(int argc, char **argv)
@@ -62,7 +81,7 @@ static int run(const struct command *command, int argc, char **argv)
 {
 	for (int i = 1; i < argc; i++)
 		if (strcmp(argv[i], "--help") == 0)
-			return help_about(command->name);
+			return help_about(command);
 	return command->main(argc, argv);
 }
 
@@ -76,10 +95,8 @@ static int dispatch(int argc, char **argv)
 		return help_main(argc, argv);
 	if (strcmp(argv[0], "--version") == 0)
 		return version_main(argc, argv);
-	command = find(argv[0]);
-	if (!command)
-		return cli_usage("'%s' is no command; 'bellwire help' lists them", argv[0]);
-	return run(command, argc, argv);
+	command = find_path(&argc, &argv);
+	return command ? run(command, argc, argv) : CLI_USAGE;
 }
 
 int main(int argc, char **argv)

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * bellwire bench regions: the command.
+ */
+#include "cli/cli.h"
+#include "cli/interrupt.h"
+#include "cli/regions.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define DEFAULT_DOORBELLS 511u /* the most that one device is known to use */
+#define DEFAULT_ROUNDS 25u
+#define MAX_DOORBELLS 10000u
+
+static const struct option options[] = {
+	{ "doorbells", required_argument, NULL, 'd' },
+	{ "rounds", required_argument, NULL, 'R' },
+	{ "json", no_argument, NULL, 'j' },
+	{},
+};
+
+static bool parse_option(struct regions_opts *opts, int option)
+{
+	switch (option) {
+	case 'd':
+		return cli_number("--doorbells", optarg, 1, MAX_DOORBELLS, &opts->doorbells);
+	case 'R':
+		return cli_number("--rounds", optarg, 1, STATS_MAX, &opts->rounds);
+	case 'j':
+		opts->json = true;
+		return true;
+	default:
+		return false;
+	}
+}
+
+static int parse(struct regions_opts *opts, int argc, char **argv)
+{
+	int option;
+
+	*opts = (struct regions_opts){ .doorbells = DEFAULT_DOORBELLS, .rounds = DEFAULT_ROUNDS };
+	while ((option = cli_option(argc, argv, options)) != -1)
+		if (!parse_option(opts, option))
+			return CLI_USAGE;
+	return CLI_OK;
+}
+
+static int run(struct regions_report *report)
+{
+	int err, shown;
+
+	host_read(&report->host);
+	err = regions_measure(report);
+	report->interrupted = err == -EINTR;
+	shown = regions_show(report);
+	if (report->interrupted) {
+		cli_note("interrupted: what is shown are the rounds that were finished");
+		return CLI_INTERRUPTED;
+	}
+	if (report->why[0])
+		shown = cli_failed("nothing could be measured");
+	return err ? CLI_FAILED : shown;
+}
+
+static int regions_main(int argc, char **argv)
+{
+	struct regions_report *report;
+	struct regions_opts opts;
+	int status = parse(&opts, argc, argv);
+	int err;
+
+	if (status != CLI_OK)
+		return status;
+	err = interrupt_start();
+	if (err)
+		return cli_failed("cannot start a thread: %s", strerror(-err));
+	report = calloc(1, sizeof(*report));
+	if (!report)
+		return cli_failed("no memory");
+	report->opts = &opts;
+	status = run(report);
+	regions_free(report);
+	free(report);
+	return status;
+}
+
+const struct command command_bench_regions = {
+	.name = "regions",
+	.main = regions_main,
+	.help = "what it costs to map, move and unmap a device's doorbells",
+	.usage = "usage: bellwire bench regions [OPTION]...\n"
+		 "\n"
+		 "A device is mapped, moved and unmapped, on /dev/kvm: by the library in one\n"
+		 "transaction, and by KVM_IOEVENTFD by hand in an equal VM; before the VM has a\n"
+		 "vCPU, and after. No guest runs.\n"
+		 "\n"
+		 "  --doorbells N   that the device has (511)\n"
+		 "  --rounds N      1 to 1000 (25)\n"
+		 "  --json          one JSON document on standard output instead\n"
+		 "                  (schema bellwire.bench-regions/1)\n",
+};
