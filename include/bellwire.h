@@ -254,12 +254,13 @@ void bw_ioeventfd_deassign(struct bw_ioeventfd *ie);
  * order, the same errno. Deassign finds the entry by address, length, value and eventfd. The caller
  * may close its fd once it is assigned: the bus holds one duplicate per eventfd. A dup of the fd is
  * recognised by its eventfd-id in /proc/self/fdinfo (Linux 5.2 on) or by kcmp(2); where both are
- * out of reach, only the number that assign was given counts. An entry whose eventfd the caller
- * lost is freed by bw_bus_free().
+ * out of reach there is a duplicate per ioeventfd, and only the number that assign was given counts
+ * for deassign. Entries made by bw_ioeventfd_assign() are not found: those have a handle. An entry
+ * whose eventfd the caller lost is freed by bw_bus_free().
  */
 int bw_kvm_ioeventfd(struct bw_bus *bus, const struct kvm_ioeventfd *io);
 
-/* ---- region: a BAR, a virtio-mmio block, a port range: one handler and the doorbells inside ----
+/* ---- region: a BAR, a virtio-mmio block, a port range: a handler, and the doorbells inside ----
  */
 
 struct bw_region_opts {

@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <linux/kvm.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #define VALID_FLAGS 0x1fu /* the kernel takes bit 4, its own fast MMIO bus, and ignores it */
@@ -48,11 +49,13 @@ static struct import *import_find(struct bw_bus *bus, int fd)
 static int import_new(struct bw_bus *bus, struct import **out, int fd)
 {
 	struct import *import = calloc(1, sizeof(*import));
+	char name[32];
 	int err;
 
 	if (!import)
 		return fail(-ENOMEM, "no memory for an eventfd's duplicate");
-	err = bw_notifier_import(&import->notifier, fd, NULL);
+	snprintf(name, sizeof(name), "eventfd %d", fd);
+	err = bw_notifier_import(&import->notifier, fd, name);
 	if (err) {
 		free(import);
 		return err;

@@ -315,6 +315,7 @@ static void a_number_used_again_never_signals_the_old_eventfd(void **state)
  * anonymous inode too, and the likeliest to be mistaken; without /dev/kvm it is -1. */
 static int what_is_an_eventfd(void *arg)
 {
+	const struct itimerspec soon = { .it_value.tv_nsec = 1 };
 	int kvm = open("/dev/kvm", O_RDWR), taken = 0;
 	int fds[] = { eventfd(0, 0),
 		      eventfd(0, 0),
@@ -327,6 +328,8 @@ static int what_is_an_eventfd(void *arg)
 	struct bw_bus *bus = sandboxed_bus(s->calls, s->nr);
 
 	eventfd_write(fds[1], UINT64_MAX - 1);
+	timerfd_settime(fds[2], 0, &soon, NULL);
+	poll(&(struct pollfd){ .fd = fds[2], .events = POLLIN }, 1, -1); /* has something to read */
 	for (unsigned int i = 0; i < COUNT_OF(fds); i++)
 		taken |= !assign(bus, 0x1000 * i, fds[i]) << i;
 	return taken;

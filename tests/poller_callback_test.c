@@ -71,6 +71,27 @@ static void what_a_callback_deletes_is_not_delivered_behind_it(void **state)
 	}
 }
 
+/* It lies behind the budget still, and must not be forgotten too early. */
+static void what_is_deleted_behind_a_budget_is_not_delivered(void **state)
+{
+	struct bw_poller *p = make_poller();
+	struct consumer c[4] = { 0 };
+
+	(void)state;
+	for (unsigned int i = 0; i < COUNT_OF(c); i++) {
+		add_consumer(p, &c[i], false);
+		bw_notifier_ring(c[i].n);
+	}
+	assert_int_equal(bw_poller_poll(p, 1), 1);
+	bw_poller_del(p, c[3].n);
+	assert_int_equal(bw_poller_poll(p, 1), 1);
+	assert_int_equal(bw_poller_poll(p, 0), 1);
+	assert_int_equal(c[3].calls, 0);
+	bw_poller_free(p);
+	for (unsigned int i = 0; i < COUNT_OF(c); i++)
+		bw_notifier_free(c[i].n);
+}
+
 static void a_callback_may_add_its_own_again(void **state)
 {
 	struct bw_poller *p = make_poller();
@@ -166,6 +187,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_callback_may_delete_and_free_its_own),
 		cmocka_unit_test(what_a_callback_deletes_is_not_delivered_behind_it),
+		cmocka_unit_test(what_is_deleted_behind_a_budget_is_not_delivered),
 		cmocka_unit_test(a_callback_may_add_its_own_again),
 		cmocka_unit_test(a_callback_may_use_the_bus_but_not_wait_for_it),
 		cmocka_unit_test(del_leaves_what_is_pending_in_the_notifier),
