@@ -18,6 +18,7 @@
 struct device {
 	struct bw_region *region;
 	struct bw_notifier *n;
+	pthread_mutex_t lock; /* held over a move, as a device's lock may be */
 	uint64_t other_place; /* where a write to REGISTER moves it; they change places */
 	uint64_t here;
 };
@@ -45,19 +46,24 @@ static void count_unclaimed(void *opaque, struct bw_access *access)
 	(void)access;
 	__atomic_add_fetch(&counts.unclaimed, 1, __ATOMIC_SEQ_CST);
 	if (__atomic_load_n(&counts.unclaimed_is_wrong, __ATOMIC_SEQ_CST))
-		counts.wrong = true;
+		__atomic_store_n(&counts.wrong, true, __ATOMIC_SEQ_CST);
 }
 
 static void move_on_write(void *opaque, struct bw_access *access)
 {
 	struct device *d = opaque;
-	uint64_t old = d->here;
+	uint64_t old;
 
 	__atomic_add_fetch(&counts.handled, 1, __ATOMIC_SEQ_CST);
-	if (access->offset != REGISTER || bw_region_map(d->region, d->other_place))
+	if (access->offset != REGISTER)
 		return;
-	d->here = d->other_place;
-	d->other_place = old;
+	pthread_mutex_lock(&d->lock);
+	old = d->here;
+	if (!bw_region_map(d->region, d->other_place)) {
+		d->here = d->other_place;
+		d->other_place = old;
+	}
+	pthread_mutex_unlock(&d->lock);
 }
 
 static void add_device(struct stage *s, uint64_t here, uint64_t other_place)
@@ -72,6 +78,7 @@ static void add_device(struct stage *s, uint64_t here, uint64_t other_place)
 	};
 	struct bw_ioeventfd *bell;
 
+	pthread_mutex_init(&d->lock, NULL);
 	d->here = here;
 	d->other_place = other_place;
 	d->n = make_notifier("bell");
