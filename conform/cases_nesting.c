@@ -6,7 +6,7 @@
 
 #include <stdio.h>
 
-#define MAX_FAMILY 5u
+#define MAX_FAMILY 4u
 
 struct family {
 	struct kvm_ioeventfd members[MAX_FAMILY];
@@ -122,9 +122,9 @@ static void nested_ports(struct trial *t)
 
 static void nested_mmio(struct trial *t)
 {
-	every_order(t, &(struct family){ { mmio(BAR, 8), mmio(BAR + 2, 2), mmio(BAR + 3, 1),
-					   mmio(BAR + 4, 4), mmio(BAR - 0x100, 4) },
-					 5,
+	every_order(t, &(struct family){ { mmio(BAR, 8), mmio(BAR + 2, 4), mmio(BAR + 3, 1),
+					   mmio(BAR - 0x100, 4) },
+					 4,
 					 false });
 }
 
@@ -251,7 +251,7 @@ static const struct conform_case cases[] = {
 	  .run = nested_ports,
 	  .defect = &defect_nested },
 	{ .name = "nested_mmio_rings_in_every_order",
-	  .says = "8 bytes that hold 4, 2 and 1, and one elsewhere: 120 orders.",
+	  .says = "8 bytes that hold 4 that hold 1, and one elsewhere: 24 orders.",
 	  .run = nested_mmio,
 	  .defect = &defect_nested },
 	{ .name = "any_length_inside_rings_in_every_order",
