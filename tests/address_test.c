@@ -173,6 +173,8 @@ static void nothing_else_lies_in_the_window(void **state)
 			 -EINVAL);
 	assert_int_equal(bw_ioeventfd_assign(bus, &ie, BW_MMIO, WINDOW + 0x10000, of_len(2), n), 0);
 	bw_ioeventfd_deassign(ie);
+	assert_int_equal(bw_ioeventfd_assign(bus, &ie, BW_MMIO, WINDOW - 2, of_len(2), n), 0);
+	bw_ioeventfd_deassign(ie);
 	assert_int_equal(bw_region_new(bus, &region, &opts), 0);
 	assert_int_equal(bw_region_doorbell(region, &ie, 0, of_len(4), n), 0);
 	assert_int_equal(bw_region_map(region, WINDOW), 0); /* where the guest put it: covered */

@@ -105,6 +105,33 @@ static void abort_undoes_every_kind_of_change(void **state)
 	bw_notifier_free(n);
 }
 
+/* A change that follows is made to what was before, not to what was undone. */
+static void what_is_undone_does_not_come_back_with_the_next_change(void **state)
+{
+	struct bw_notifier *n = make_notifier("bell");
+	struct bw_bus *bus = make_bus();
+	struct device moved, mapped, other;
+	struct bw_ioeventfd *bell;
+
+	(void)state;
+	add_device(bus, &moved);
+	add_device(bus, &mapped);
+	add_device(bus, &other);
+	assert_int_equal(bw_region_doorbell(moved.region, &bell, 8, of_len(4), n), 0);
+	assert_int_equal(bw_region_map(moved.region, 0x1000), 0);
+	begin(bus);
+	assert_int_equal(bw_region_map(moved.region, 0x2000), 0);
+	assert_int_equal(bw_region_map(mapped.region, 0x4000), 0);
+	bw_bus_abort(bus);
+	assert_int_equal(bw_region_map(other.region, 0x8000), 0);
+	assert_ptr_equal(bw_region_at(bus, BW_MMIO, 0x1000), moved.region);
+	assert_null(bw_region_at(bus, BW_MMIO, 0x2000));
+	assert_null(bw_region_at(bus, BW_MMIO, 0x4000));
+	assert_int_equal(write_to(bus, BW_MMIO, 0x1008, 4, 0), BW_SIGNALLED);
+	bw_bus_free(bus);
+	bw_notifier_free(n);
+}
+
 static void calls_are_checked_against_the_ones_before_them(void **state)
 {
 	struct bw_notifier *n = make_notifier("bell");
@@ -285,6 +312,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(nothing_shows_before_commit_and_all_after),
 		cmocka_unit_test(abort_undoes_every_kind_of_change),
+		cmocka_unit_test(what_is_undone_does_not_come_back_with_the_next_change),
 		cmocka_unit_test(calls_are_checked_against_the_ones_before_them),
 		cmocka_unit_test(only_the_outermost_commit_takes_effect),
 		cmocka_unit_test(an_inner_abort_makes_the_outermost_fail),
