@@ -5,8 +5,10 @@
 
 ARGS :=
 SUITES :=
+KERNEL :=
+JOBS :=
 
-.PHONY: all doorbell check pre-push format install clean
+.PHONY: all doorbell check pre-push check-nested nightly format install clean
 
 all:
 	@scripts/deps build
@@ -21,6 +23,18 @@ doorbell: all
 check pre-push:
 	@scripts/deps check
 	@scripts/check $(SUITES)
+
+# KVM on a processor that QEMU emulates: on any machine (docs/nested.md). KERNEL is the package of
+# another kernel than Debian's newest: KERNEL=linux-image-....deb.
+check-nested:
+	@scripts/deps nested
+	@scripts/nested $(KERNEL)
+
+# What takes too long for every change. JOBS picks some of scripts/nightly: JOBS="fuzz nested".
+nightly: all
+	@scripts/deps check
+	@scripts/deps nested
+	@scripts/nightly $(JOBS)
 
 format:
 	@scripts/format -i
