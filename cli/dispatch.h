@@ -76,7 +76,7 @@ struct world {
 	struct bw_bus *bus;
 	struct bw_notifier **notifiers;
 	uint64_t nr_notifiers;
-	uint64_t bytes; /* that malloc() gave for it */
+	uint64_t bytes; /* that malloc() gave for it, 0: cannot be told */
 };
 
 /* -errno: why says the reason. */
@@ -124,7 +124,6 @@ double dispatch_sample(struct ringer *r, uint64_t accesses);
 double dispatch_sample_limit(struct chase *c, uint64_t reads);
 double dispatch_sample_pair(struct pair *pair, struct ringer *first, struct ringer *second,
 			    uint64_t accesses);
-uint64_t dispatch_now_ns(void);
 
 /* ---- what is measured: each adds its rows. -EINTR: interrupted; else has said why ---- */
 

@@ -147,6 +147,8 @@ static struct dispatch_row *add_row(struct dispatch_report *report, const struct
 	struct dispatch_row *row = dispatch_row(report, name, g->world.entries, threads);
 
 	row->ns = stats_of(probe->ns, g->rounds);
+	if (g->world.bytes == 0)
+		return row;
 	row->limit_ns = limit_ns;
 	row->bytes_each = (double)g->world.bytes / (double)g->world.entries;
 	return row;

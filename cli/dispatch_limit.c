@@ -35,8 +35,9 @@ static void shuffle(struct chase *c, size_t lines)
 
 int chase_open(struct chase *c, uint64_t bytes)
 {
+	size_t lines = bytes < LINE ? 1 : (bytes + LINE - 1) / LINE;
 	size_t align = bytes < HUGE_PAGE ? LINE : HUGE_PAGE;
-	size_t size = (bytes + align - 1) & ~(align - 1);
+	size_t size = (lines * LINE + align - 1) & ~(align - 1);
 
 	c->memory = aligned_alloc(align, size);
 	if (!c->memory)
@@ -44,7 +45,7 @@ int chase_open(struct chase *c, uint64_t bytes)
 	if (align == HUGE_PAGE)
 		madvise(c->memory, size, MADV_HUGEPAGE);
 	c->at = line(c, 0);
-	shuffle(c, (bytes + LINE - 1) / LINE);
+	shuffle(c, lines);
 	return 0;
 }
 

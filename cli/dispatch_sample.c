@@ -5,36 +5,28 @@
  */
 #define _GNU_SOURCE
 #include "cli/cli.h"
+#include "cli/clock.h"
 #include "cli/dispatch.h"
 
 #include <sched.h>
 #include <string.h>
-#include <time.h>
-
-uint64_t dispatch_now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC_RAW, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
 
 double dispatch_sample_limit(struct chase *c, uint64_t reads)
 {
 	uint64_t start;
 
 	chase_run(c, reads);
-	start = dispatch_now_ns();
+	start = clock_ns(CLOCK_MONOTONIC_RAW);
 	chase_run(c, reads);
-	return (double)(dispatch_now_ns() - start) / (double)reads;
+	return (double)(clock_ns(CLOCK_MONOTONIC_RAW) - start) / (double)reads;
 }
 
 static double timed(struct ringer *r, uint64_t accesses)
 {
-	uint64_t start = dispatch_now_ns();
+	uint64_t start = clock_ns(CLOCK_MONOTONIC_RAW);
 
 	ringer_run(r, accesses);
-	return (double)(dispatch_now_ns() - start) / (double)accesses;
+	return (double)(clock_ns(CLOCK_MONOTONIC_RAW) - start) / (double)accesses;
 }
 
 double dispatch_sample(struct ringer *r, uint64_t accesses)

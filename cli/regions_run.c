@@ -4,6 +4,7 @@
  * from round to round. First in VMs without a vCPU, then in the same VMs with one.
  */
 #include "cli/cli.h"
+#include "cli/clock.h"
 #include "cli/interrupt.h"
 #include "cli/regions.h"
 #include "cli/term.h"
@@ -12,15 +13,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-
-static double now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC_RAW, &t);
-	return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
-}
 
 static int run_way(struct regions_rig *rig, struct regions_row *rows, enum region_way way,
 		   uint64_t round)
@@ -28,10 +20,10 @@ static int run_way(struct regions_rig *rig, struct regions_row *rows, enum regio
 	int err = 0;
 
 	for (unsigned int i = 0; i < NR_REGION_OPERATIONS && !err; i++) {
-		double start = now_ns();
+		uint64_t start = clock_ns(CLOCK_MONOTONIC_RAW);
 
 		err = regions_do(rig, way, rows[i].operation);
-		rows[i].samples[way][round] = now_ns() - start;
+		rows[i].samples[way][round] = (double)(clock_ns(CLOCK_MONOTONIC_RAW) - start);
 	}
 	return err;
 }
