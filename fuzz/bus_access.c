@@ -10,13 +10,12 @@
 #define MAX_NESTING 4u /* of handlers, bellwire.h */
 #define ANSWER 0x5a    /* each byte of what a read is given */
 
-/* An access under way, and who is to get it. */
+/* An access under way, and who is to get it: copied, as the program may free the region. */
 struct served {
 	struct served *outer;
 	const struct bw_access *access;
 	struct model_answer answer;
-	struct device
-		*device; /* of the region that is to get it; copied, the program may free it */
+	struct device *device;
 	uint64_t offset;
 	bool came;
 };

@@ -159,9 +159,7 @@ void next_step(struct world *w)
 {
 	unsigned int number = choose(w, sizeof(steps) / sizeof(steps[0]));
 
-	w->steps++;
-	w->step = steps[number].name;
-	w->hypervisor->failure = 0;
+	start_step(w, steps[number].name);
 	steps[number].run(w);
 	w->step = steps[number].name;
 	verify(w);

@@ -179,6 +179,26 @@ void verify(const struct world *w)
 	verify_claims(w);
 }
 
+/* ---- from step to step ---- */
+
+static int lowest_free_fd(void)
+{
+	int fd = dup(world_fd(0));
+
+	close(fd);
+	return fd;
+}
+
+void start_step(struct world *w, const char *name)
+{
+	struct hypervisor *h = w->hypervisor;
+
+	w->steps++;
+	w->step = name;
+	w->step_free_fd = h->fake.fail_at ? lowest_free_fd() : -1;
+	h->failure = 0;
+}
+
 void settle(struct world *w, int result, int modelled)
 {
 	if (!modelled && !w->depth)
@@ -188,6 +208,8 @@ void settle(struct world *w, int result, int modelled)
 		expect(w, "the sentence", !*bw_last_error(), false);
 	if (w->depth)
 		return;
+	if (result && w->step_free_fd >= 0)
+		expect(w, "whether an fd stayed open", lowest_free_fd() > w->step_free_fd, false);
 	if (result)
 		w->now = w->seen;
 	else
@@ -198,16 +220,6 @@ void settle_removal(struct world *w)
 {
 	if (!w->depth)
 		w->seen = w->now;
-}
-
-/* ---- the whole ---- */
-
-static int lowest_free_fd(void)
-{
-	int fd = dup(world_fd(0));
-
-	close(fd);
-	return fd;
 }
 
 void world_open(struct world *w, const struct bw_bus_opts *opts)

@@ -47,10 +47,14 @@ struct world {
 	struct served *serving;  /* the innermost access under way */
 	unsigned int handlers;   /* running */
 
-	int free_fd; /* the lowest one, before anything was made */
+	int free_fd;      /* the lowest one, before anything was made */
+	int step_free_fd; /* before this step, -1: not asked for */
 	unsigned int steps;
 	const char *step;
 };
+
+/* Before a step. */
+void start_step(struct world *w, const char *name);
 
 /* Ends the process if they differ. what: a noun. */
 void expect(const struct world *w, const char *what, int64_t got, int64_t wanted);
