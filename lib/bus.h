@@ -19,34 +19,40 @@
 #include <sys/types.h>
 #include <urcu/list.h>
 
-struct bw_ioeventfd {
-	struct bw_bus *bus;
-	struct bw_region *region; /* NULL: assigned to the bus itself */
-	unsigned int space;
-	uint64_t addr; /* or the offset in its region */
-	struct bw_match match;
-	struct bw_notifier *notifier; /* a reference */
-	struct import *import;        /* the drop-in's, or NULL */
+/* Handles in a row, as a commit goes through them. */
+struct row {
+	struct bw_ioeventfd **at;
+	size_t nr, room; /* room: for as many */
+};
 
-	struct slot *active; /* where readers find it, or NULL */
-	bool offloaded;      /* the hypervisor signals for active, too */
+struct bw_ioeventfd {
+	/* what a commit reads of every doorbell of a region that moves: two lines of cache */
+	_Alignas(64) struct bw_bus *bus;
+	struct bw_region *region; /* NULL: assigned to the bus itself */
+	uint64_t addr;            /* or the offset in its region */
+	struct bw_match match;
+	unsigned int space;
+	bool fresh;                   /* not there when the transaction began */
+	bool gone;                    /* not to be there when it ends */
+	bool weighed;                 /* this commit has compared wanted with active */
+	struct slot *active;          /* where readers find it, or NULL */
+	struct slot *next;            /* and will, if weighed */
+	struct bw_notifier *notifier; /* a reference */
+
+	bool offloaded; /* the hypervisor signals for active, too */
+	bool next_offloaded;
+	bool withdrawn;      /* active is out of the hypervisor already */
+	bool published;      /* this commit made the notifier's fd */
+	int fd;              /* the notifier's, that stays; -1: not asked for yet */
 	const char *why_not; /* why it is not offloaded; NULL if it is, or nothing offloads */
 
-	/* wanted, and during a commit the way there */
-	bool fresh;   /* not there when the transaction began */
-	bool gone;    /* not to be there when it ends */
-	bool weighed; /* this commit has compared wanted with active */
-	struct slot *next;
-	bool next_offloaded;
-	bool withdrawn; /* active is out of the hypervisor already */
-	bool published; /* this commit made the notifier's fd */
-
+	/* the rest */
+	struct import *import; /* the drop-in's, or NULL */
 	struct place *place;
 	struct cds_list_head at_place;   /* in place->ioeventfds */
 	struct cds_list_head in_bus;     /* in bus->ioeventfds */
-	struct cds_list_head in_region;  /* in region->doorbells */
+	size_t in_region;                /* in region->doorbells */
 	struct cds_list_head in_touched; /* in bus->touched_ioeventfds, or empty */
-	struct cds_list_head in_changed; /* in bus->changed */
 };
 
 /* Where a region is mapped, if it is. */
@@ -68,7 +74,7 @@ struct bw_region {
 	void (*unused)(void *opaque);
 	struct mapping wanted, before; /* before: when the transaction began */
 	bool fresh, gone;
-	struct cds_list_head doorbells;
+	struct row doorbells;
 	struct cds_list_head in_bus;     /* in bus->regions */
 	struct cds_list_head in_touched; /* in bus->touched_regions, or empty */
 	char name[48];
@@ -115,7 +121,7 @@ struct bw_bus {
 	struct cds_list_head regions;
 	struct cds_list_head touched_ioeventfds;
 	struct cds_list_head touched_regions;
-	struct cds_list_head changed; /* during a commit */
+	struct row changed;           /* during a commit; has room for all */
 	struct cds_list_head imports; /* the drop-in's eventfds */
 
 	const struct offload_ops *offload;

@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static void describe_match(const struct bw_match *match, char *text, size_t size)
 {
@@ -47,21 +48,68 @@ static struct bw_ioeventfd *new_handle(struct bw_bus *bus, struct bw_region *reg
 				       unsigned int space, uint64_t addr,
 				       const struct bw_match *match)
 {
-	struct bw_ioeventfd *ie = calloc(1, sizeof(*ie));
+	struct bw_ioeventfd *ie = aligned_alloc(_Alignof(struct bw_ioeventfd), sizeof(*ie));
 
 	if (!ie)
 		return NULL;
+	memset(ie, 0, sizeof(*ie));
 	ie->bus = bus;
 	ie->region = region;
 	ie->space = space;
 	ie->addr = addr;
 	ie->match = *match;
 	ie->fresh = true;
+	ie->fd = -1;
 	CDS_INIT_LIST_HEAD(&ie->in_touched);
 	if (!index_add(&bus->index, ie))
 		return ie;
 	free(ie);
 	return NULL;
+}
+
+static int reserve(struct row *row, size_t nr)
+{
+	size_t room = row->room ? row->room : 4;
+	struct bw_ioeventfd **bigger;
+
+	if (nr <= row->room)
+		return 0;
+	while (room < nr)
+		room *= 2;
+	bigger = reallocarray(row->at, room, sizeof(struct bw_ioeventfd *));
+	if (!bigger)
+		return fail(-ENOMEM, "no memory for %zu ioeventfds", room);
+	row->at = bigger;
+	row->room = room;
+	return 0;
+}
+
+static int reserve_one(struct bw_bus *bus, struct bw_region *region)
+{
+	int err = reserve_keys(bus, bus->nr_ioeventfds + 1);
+
+	if (!err)
+		err = reserve(&bus->changed, bus->nr_ioeventfds + 1);
+	if (!err && region)
+		err = reserve(&region->doorbells, region->doorbells.nr + 1);
+	return err;
+}
+
+static void enter_region(struct bw_ioeventfd *ie)
+{
+	struct row *row = &ie->region->doorbells;
+
+	ie->in_region = row->nr;
+	row->at[row->nr++] = ie;
+}
+
+static void leave_region(struct bw_ioeventfd *ie)
+{
+	struct row *row = &ie->region->doorbells;
+	struct bw_ioeventfd *last = row->at[--row->nr];
+
+	row->at[ie->in_region] = last;
+	last->in_region = ie->in_region;
 }
 
 int ioeventfd_want(struct bw_bus *bus, struct bw_ioeventfd **out, struct bw_region *region,
@@ -76,7 +124,7 @@ int ioeventfd_want(struct bw_bus *bus, struct bw_ioeventfd **out, struct bw_regi
 	ie = index_collision(index_find(&bus->index, region, space, addr), match);
 	if (ie)
 		return say_exists(ie);
-	err = reserve_keys(bus, bus->nr_ioeventfds + 1);
+	err = reserve_one(bus, region);
 	if (err)
 		return err;
 	ie = new_handle(bus, region, space, addr, match);
@@ -85,7 +133,7 @@ int ioeventfd_want(struct bw_bus *bus, struct bw_ioeventfd **out, struct bw_regi
 	ie->notifier = notifier_get(n);
 	cds_list_add_tail(&ie->in_bus, &bus->ioeventfds);
 	if (region)
-		cds_list_add_tail(&ie->in_region, &region->doorbells);
+		enter_region(ie);
 	bus->nr_ioeventfds++;
 	bus->nr_plain += !region;
 	touch_ioeventfd(ie);
@@ -106,7 +154,7 @@ void ioeventfd_destroy(struct bw_ioeventfd *ie)
 	index_remove(&bus->index, ie);
 	cds_list_del(&ie->in_bus);
 	if (ie->region)
-		cds_list_del(&ie->in_region);
+		leave_region(ie);
 	bus->nr_ioeventfds--;
 	bus->nr_plain -= !ie->region;
 	if (ie->import)

@@ -30,7 +30,6 @@ static void init_lists(struct bw_bus *bus)
 	CDS_INIT_LIST_HEAD(&bus->regions);
 	CDS_INIT_LIST_HEAD(&bus->touched_ioeventfds);
 	CDS_INIT_LIST_HEAD(&bus->touched_regions);
-	CDS_INIT_LIST_HEAD(&bus->changed);
 	CDS_INIT_LIST_HEAD(&bus->imports);
 }
 
@@ -98,6 +97,7 @@ void bw_bus_free(struct bw_bus *bus)
 		region_destroy(region);
 	}
 	publish_fini(bus);
+	free(bus->changed.at);
 	end_locks(bus);
 	free(bus);
 }

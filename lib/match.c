@@ -213,6 +213,11 @@ bool table_fits(const struct table *t, size_t keys)
 	return !too_full(keys, t->mask + 1);
 }
 
+void table_fetch(const struct table *t, const struct key *key)
+{
+	__builtin_prefetch(&t->slots[home_of(t, key)], 1);
+}
+
 struct slot *table_insert(struct table *t, const struct key *key, uint64_t since,
 			  struct bw_ioeventfd *owner, struct bw_notifier *notifier, bool force)
 {

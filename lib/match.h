@@ -75,6 +75,9 @@ void table_free(struct table *t);
 /* Whether this many keys in all are not too many for the table as it is. */
 bool table_fits(const struct table *t, size_t keys);
 
+/* The key's slot is about to be looked for. */
+void table_fetch(const struct table *t, const struct key *key);
+
 /* Takes a free slot for the key, to be seen from the given generation on. NULL: none is within the
  * displacement that lookups are held to, the table must grow. force: takes the next free one. */
 struct slot *table_insert(struct table *t, const struct key *key, uint64_t since,

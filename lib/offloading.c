@@ -7,6 +7,7 @@
  */
 #include "offloading.h"
 #include "error.h"
+#include "ioeventfd.h"
 #include "notifier.h"
 #include "txn.h"
 
@@ -22,7 +23,7 @@ static struct offload_claim claim_of(const struct bw_ioeventfd *ie, const struct
 		.space = moves ? BW_MMIO : ie->space,
 		.addr = moves ? opts->pio_mmio_base + slot->addr : slot->addr,
 		.match = ie->match,
-		.fd = __atomic_load_n(&ie->notifier->fd, __ATOMIC_RELAXED),
+		.fd = ie->fd,
 	};
 }
 
@@ -42,10 +43,11 @@ static void withdraw(struct bw_bus *bus, struct bw_ioeventfd *ie)
 /* Whether an old claim in the way of this new one was there to be withdrawn. */
 static bool make_way(struct bw_bus *bus, const struct bw_ioeventfd *new)
 {
-	struct bw_ioeventfd *ie;
 	bool made = false;
 
-	cds_list_for_each_entry (ie, &bus->changed, in_changed) {
+	for (size_t i = 0; i < bus->changed.nr; i++) {
+		struct bw_ioeventfd *ie = bus->changed.at[i];
+
 		if (!is_in_hypervisor(ie) || ie->space != new->space ||
 		    ie->active->addr != new->next->addr || !match_collides(&ie->match, &new->match))
 			continue;
@@ -61,42 +63,88 @@ static bool has_no_address(const struct bw_ioeventfd *ie, const struct slot *slo
 	return ie->space == BW_PIO && ie->bus->opts.pio_is_mmio && slot->addr >= NR_PORTS;
 }
 
-static int assign_claim(struct bw_bus *bus, struct bw_ioeventfd *ie, const struct slot *slot)
+static int left_to_the_bus(struct bw_ioeventfd *ie, int err, bool must)
 {
-	struct offload_claim claim = claim_of(ie, slot);
-	int err;
-
-	ie->why_not = has_no_address(ie, slot) ? "ports above 0xffff do not lie in MMIO"
-					       : bus->offload->refuses(bus->offload_state, &claim);
-	if (ie->why_not)
-		return -EOPNOTSUPP;
-	err = notifier_publish(ie->notifier, bus, &ie->published);
-	if (err)
+	if (err == -EOPNOTSUPP)
+		return 0;
+	if (!must)
 		return err;
-	claim.fd = __atomic_load_n(&ie->notifier->fd, __ATOMIC_RELAXED);
-	err = bus->offload->assign(bus->offload_state, &claim, &ie->why_not);
-	if (err == -EEXIST && ie->next && make_way(bus, ie))
-		err = bus->offload->assign(bus->offload_state, &claim, &ie->why_not);
+	ie->why_not = "the hypervisor failed to take it back when it was uncovered";
+	return 0;
+}
+
+/* The hypervisor goes through all it has at every call, and what we touch in between drives that
+ * out of the caches: so a batch of claims is made first, and each is next_offloaded by then. */
+#define BATCH 128u
+
+struct batch {
+	unsigned int nr;
+	struct bw_ioeventfd *ioeventfds[BATCH];
+	struct offload_claim claims[BATCH];
+};
+
+/* Those from the i-th on are not to be assigned. */
+static void drop_batch(struct batch *batch, unsigned int i)
+{
+	for (; i < batch->nr; i++)
+		batch->ioeventfds[i]->next_offloaded = false;
+	batch->nr = 0;
+}
+
+static int assign_batch(struct bw_bus *bus, struct batch *batch, bool must)
+{
+	unsigned int i;
+	int err = 0;
+
+	for (i = 0; i < batch->nr && !err; i++) {
+		struct bw_ioeventfd *ie = batch->ioeventfds[i];
+		const struct offload_claim *claim = &batch->claims[i];
+		const char *why_not = NULL;
+
+		err = bus->offload->assign(bus->offload_state, claim, &why_not);
+		if (err == -EEXIST && make_way(bus, ie))
+			err = bus->offload->assign(bus->offload_state, claim, &why_not);
+		if (!err)
+			continue;
+		ie->next_offloaded = false;
+		ie->why_not = why_not;
+		err = left_to_the_bus(ie, err, must);
+	}
+	drop_batch(batch, i);
 	return err;
 }
 
-static int assign_next(struct bw_bus *bus, struct bw_ioeventfd *ie, bool must)
+/* All that can be done without the hypervisor. */
+static int prepare(struct bw_bus *bus, struct bw_ioeventfd *ie, struct batch *batch, bool must)
 {
-	int err = assign_claim(bus, ie, ie->next);
+	struct offload_claim claim = claim_of(ie, ie->next);
+	int err;
 
-	ie->next_offloaded = !err;
-	if (err && err != -EOPNOTSUPP && must)
-		ie->why_not = "the hypervisor failed to take it back when it was uncovered";
-	return err == -EOPNOTSUPP || must ? 0 : err;
+	ie->why_not = has_no_address(ie, ie->next)
+			      ? "ports above 0xffff do not lie in MMIO"
+			      : bus->offload->refuses(bus->offload_state, &claim);
+	if (ie->why_not)
+		return 0;
+	if (ie->fd < 0) {
+		err = notifier_publish(ie->notifier, bus, &ie->published);
+		if (err)
+			return left_to_the_bus(ie, err, must);
+		ie->fd = __atomic_load_n(&ie->notifier->fd, __ATOMIC_RELAXED);
+		claim.fd = ie->fd;
+	}
+	ie->next_offloaded = true;
+	batch->ioeventfds[batch->nr] = ie;
+	batch->claims[batch->nr++] = claim;
+	return batch->nr == BATCH ? assign_batch(bus, batch, must) : 0;
 }
 
 /* In reverse: the new claims out, then the old ones back in. */
 static void undo(struct bw_bus *bus)
 {
-	struct bw_ioeventfd *ie;
+	struct bw_ioeventfd **at = bus->changed.at;
 
-	cds_list_for_each_entry_reverse(ie, &bus->changed, in_changed)
-	{
+	for (size_t i = bus->changed.nr; i-- > 0;) {
+		struct bw_ioeventfd *ie = at[i];
 		struct offload_claim claim;
 
 		if (!ie->next_offloaded)
@@ -105,8 +153,8 @@ static void undo(struct bw_bus *bus)
 		bus->offload->deassign(bus->offload_state, &claim);
 		ie->next_offloaded = false;
 	}
-	cds_list_for_each_entry_reverse(ie, &bus->changed, in_changed)
-	{
+	for (size_t i = bus->changed.nr; i-- > 0;) {
+		struct bw_ioeventfd *ie = at[i];
 		const char *why_not;
 		struct offload_claim claim;
 
@@ -117,35 +165,48 @@ static void undo(struct bw_bus *bus)
 		ie->why_not = ie->offloaded ? NULL : "the hypervisor did not take it back";
 		ie->withdrawn = false;
 	}
-	cds_list_for_each_entry_reverse(ie, &bus->changed, in_changed)
-	{
+	for (size_t i = bus->changed.nr; i-- > 0;) {
+		struct bw_ioeventfd *ie = at[i];
+
 		if (ie->published)
 			notifier_unpublish(ie->notifier);
 		ie->published = false;
+		if (!is_in_hypervisor(ie))
+			ie->fd = -1;
 	}
 }
 
 int offload_changes(struct bw_bus *bus, bool must)
 {
+	struct batch batch;
 	char sentence[256];
-	struct bw_ioeventfd *ie;
 	int err;
 
 	if (!bus->offload)
 		return 0;
-	cds_list_for_each_entry (ie, &bus->changed, in_changed) {
+	batch.nr = 0;
+	for (size_t i = 0; i < bus->changed.nr; i++) {
+		struct bw_ioeventfd *ie = row_walk(&bus->changed, i);
+
 		if (!ie->next)
 			continue;
-		err = assign_next(bus, ie, must);
+		err = prepare(bus, ie, &batch, must);
 		if (err)
 			goto undo;
 	}
-	cds_list_for_each_entry (ie, &bus->changed, in_changed)
+	err = assign_batch(bus, &batch, must);
+	if (err)
+		goto undo;
+	for (size_t i = 0; i < bus->changed.nr; i++) {
+		struct bw_ioeventfd *ie = row_walk(&bus->changed, i);
+
 		if (is_in_hypervisor(ie))
 			withdraw(bus, ie);
+	}
 	return 0;
 
 undo:
+	drop_batch(&batch, 0);
 	snprintf(sentence, sizeof(sentence), "%s", bw_last_error());
 	undo(bus);
 	return fail(err, "%s", sentence); /* what went wrong, not what the undoing said */
@@ -165,22 +226,23 @@ void offload_withdraw_all(struct bw_bus *bus)
 /* As a commit in which everything that readers see is new to the hypervisor. */
 static int offload_all(struct bw_bus *bus)
 {
-	struct bw_ioeventfd *ie, *tmp;
+	struct bw_ioeventfd *ie;
 	int err;
 
 	cds_list_for_each_entry (ie, &bus->ioeventfds, in_bus) {
 		if (!ie->active)
 			continue;
 		ie->next = ie->active;
-		cds_list_add_tail(&ie->in_changed, &bus->changed);
+		bus->changed.at[bus->changed.nr++] = ie;
 	}
 	err = offload_changes(bus, false);
-	cds_list_for_each_entry_safe (ie, tmp, &bus->changed, in_changed) {
+	for (size_t i = 0; i < bus->changed.nr; i++) {
+		ie = bus->changed.at[i];
 		ie->next = NULL;
 		ie->offloaded = ie->next_offloaded;
 		ie->next_offloaded = ie->published = false;
-		cds_list_del(&ie->in_changed);
 	}
+	bus->changed.nr = 0;
 	return err;
 }
 

@@ -35,7 +35,6 @@ static struct bw_region *make(struct bw_bus *bus, const struct bw_region_opts *o
 	region->len = opts->len;
 	region->priority = opts->priority;
 	region->fresh = true;
-	CDS_INIT_LIST_HEAD(&region->doorbells);
 	CDS_INIT_LIST_HEAD(&region->in_touched);
 	snprintf(region->name, sizeof(region->name), "%s", opts->name ? opts->name : "(unnamed)");
 	return region;
@@ -78,7 +77,6 @@ int bw_region_new(struct bw_bus *bus, struct bw_region **out, const struct bw_re
 
 void bw_region_free(struct bw_region *region)
 {
-	struct bw_ioeventfd *ie;
 	struct bw_bus *bus;
 
 	if (!region)
@@ -87,8 +85,8 @@ void bw_region_free(struct bw_region *region)
 	if (txn_begin(bus))
 		return;
 	touch_region(region);
-	cds_list_for_each_entry (ie, &region->doorbells, in_region)
-		ioeventfd_forget(ie);
+	for (size_t i = 0; i < region->doorbells.nr; i++)
+		ioeventfd_forget(region->doorbells.at[i]);
 	region->gone = true;
 	bus->spaces[region->space].dirty |= region->wanted.mapped;
 	region->wanted.mapped = false;

@@ -114,7 +114,7 @@ static int weigh(struct bw_ioeventfd *ie, bool must)
 		bus->shape_uses[key.shape]--;
 	}
 	ie->weighed = true;
-	cds_list_add_tail(&ie->in_changed, &bus->changed);
+	bus->changed.at[bus->changed.nr++] = ie;
 	return 0;
 }
 
@@ -141,17 +141,31 @@ static int weigh_doorbells_below(struct bw_ioeventfd *plain, bool must)
 	return 0;
 }
 
+/* The slots that doorbells go to are as cold as they are: they are asked for all at once. */
+static void fetch_slots(const struct bw_region *region)
+{
+	for (size_t i = 0; i < region->doorbells.nr; i++) {
+		const struct bw_ioeventfd *ie = row_walk(&region->doorbells, i);
+		struct key key = match_key(ie->space, region->wanted.addr + ie->addr, &ie->match);
+
+		if (region->wanted.mapped)
+			table_fetch(region->bus->table, &key);
+		if (ie->active)
+			__builtin_prefetch(ie->active, 1);
+	}
+}
+
 static int weigh_space(struct bw_bus *bus, unsigned int space, bool must)
 {
 	struct bw_region *region;
-	struct bw_ioeventfd *ie;
 	int err;
 
 	cds_list_for_each_entry (region, &bus->regions, in_bus) {
 		if (region->space != space)
 			continue;
-		cds_list_for_each_entry (ie, &region->doorbells, in_region) {
-			err = weigh(ie, must);
+		fetch_slots(region);
+		for (size_t i = 0; i < region->doorbells.nr; i++) {
+			err = weigh(region->doorbells.at[i], must);
 			if (err)
 				return err;
 		}
@@ -187,9 +201,9 @@ static int weigh_all(struct bw_bus *bus, bool must)
 /* Nobody sees the next generation: its slots can be freed at once, and the old ones stay. */
 static void unstage(struct bw_bus *bus)
 {
-	struct bw_ioeventfd *ie, *tmp;
+	for (size_t i = 0; i < bus->changed.nr; i++) {
+		struct bw_ioeventfd *ie = bus->changed.at[i];
 
-	cds_list_for_each_entry_safe (ie, tmp, &bus->changed, in_changed) {
 		if (ie->next) {
 			bus->shape_uses[ie->next->shape]--;
 			table_remove(bus->table, ie->next);
@@ -200,29 +214,29 @@ static void unstage(struct bw_bus *bus)
 		}
 		ie->next = NULL;
 		ie->weighed = false;
-		cds_list_del(&ie->in_changed);
 	}
+	bus->changed.nr = 0;
 }
 
 /* Nobody sees the last generation any more. */
 static void settle(struct bw_bus *bus)
 {
-	struct bw_ioeventfd *ie, *tmp;
+	for (size_t i = 0; i < bus->changed.nr; i++) {
+		struct bw_ioeventfd *ie = row_walk(&bus->changed, i);
 
-	cds_list_for_each_entry_safe (ie, tmp, &bus->changed, in_changed) {
 		if (ie->active)
 			table_remove(bus->table, ie->active);
 		ie->active = ie->next;
 		ie->offloaded = ie->next_offloaded;
 		ie->next = NULL;
 		ie->next_offloaded = ie->withdrawn = ie->published = ie->weighed = false;
-		cds_list_del(&ie->in_changed);
 	}
+	bus->changed.nr = 0;
 }
 
 static bool is_visible(struct bw_bus *bus)
 {
-	bool visible = !cds_list_empty(&bus->changed);
+	bool visible = bus->changed.nr > 0;
 
 	for (unsigned int space = 0; space < NR_SPACES; space++)
 		visible |= bus->spaces[space].dirty;

@@ -9,6 +9,8 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 /* A world with something of everything in it, and the operation under test done to it. */
 struct scene {
@@ -494,6 +496,75 @@ static void a_move_keeps_the_old_place_until_the_new_is_assigned(void **state)
 	demolish(&s);
 }
 
+/* No fd can be opened until the limit is put back. */
+static void end_fds(struct rlimit *before)
+{
+	int free_fd = dup(0);
+	struct rlimit none;
+
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, before), 0);
+	none = *before;
+	none.rlim_cur = (rlim_t)free_fd;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	close(free_fd);
+}
+
+static int add_two_doorbells(struct scene *s)
+{
+	int err = bw_bus_begin(s->bus);
+
+	if (!err)
+		err = bw_region_doorbell(s->bar, &s->out, 0x40, of_len(4), s->bell);
+	if (!err)
+		err = bw_region_doorbell(s->bar, &s->out, 0x48, of_len(4), s->spare);
+	assert_int_equal(err, 0);
+	return bw_bus_commit(s->bus);
+}
+
+static void what_was_not_assigned_yet_is_not_deassigned(void **state)
+{
+	struct rlimit limit;
+	struct scene s;
+
+	(void)state;
+	build(&s);
+	attach(&s);
+	end_fds(&limit);
+	assert_int_equal(add_two_doorbells(&s), -EMFILE);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	assert_int_equal(s.fake.unknown_deassigns, 0);
+	assert_int_equal(s.fake.nr, 2 * BELLS);
+	assert_int_equal(add_two_doorbells(&s), 0);
+	assert_int_equal(s.fake.nr, 2 * BELLS + 2);
+	demolish(&s);
+}
+
+#define MANY 300u /* claims, more than are prepared at a time */
+
+static void many_are_assigned_or_none(void **state)
+{
+	struct bw_ioeventfd *ie;
+	struct scene s;
+
+	(void)state;
+	build(&s);
+	assert_int_equal(bw_region_unmap(s.bar), 0);
+	for (uint64_t i = BELLS; i < MANY; i++)
+		assert_int_equal(bw_region_doorbell(s.bar, &ie, i * 8, of_len(4), s.bell), 0);
+	attach(&s);
+	for (unsigned int n = 1; n <= MANY; n += 13) {
+		s.fake.fail_at = n;
+		s.fake.fail_with = -ENOMEM;
+		assert_int_equal(bw_region_map(s.bar, BAR), -ENOMEM);
+		assert_int_equal(s.fake.nr, BELLS);
+	}
+	assert_int_equal(bw_region_map(s.bar, BAR), 0);
+	assert_int_equal(s.fake.nr, MANY + BELLS);
+	assert_int_equal(bw_region_map(s.bar, 0x40000), 0);
+	assert_int_equal(s.fake.nr, MANY + BELLS);
+	demolish(&s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -508,6 +579,8 @@ int main(void)
 		cmocka_unit_test(unmapping_uncovers_and_cannot_fail_when_freed),
 		cmocka_unit_test(a_collision_is_found_before_the_hypervisor_is_asked),
 		cmocka_unit_test(a_move_keeps_the_old_place_until_the_new_is_assigned),
+		cmocka_unit_test(what_was_not_assigned_yet_is_not_deassigned),
+		cmocka_unit_test(many_are_assigned_or_none),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
