@@ -63,7 +63,8 @@ struct mapping {
 };
 
 struct bw_region {
-	struct bw_bus *bus;
+	/* what a handler's access touches: one line of cache */
+	_Alignas(64) struct bw_bus *bus;
 	bw_handler_fn *handler;
 	void *opaque;
 	uint32_t pins; /* running handlers, and flags: see pin.c */

@@ -37,8 +37,8 @@ int publish_init(struct bw_bus *bus)
 void publish_fini(struct bw_bus *bus)
 {
 	for (struct space *s = bus->spaces; s < bus->spaces + NR_SPACES; s++) {
-		free(s->flat[0].pieces);
-		free(s->flat[1].pieces);
+		flat_free(&s->flat[0]);
+		flat_free(&s->flat[1]);
 		free(s->layers);
 		free(s->heap);
 	}

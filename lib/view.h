@@ -14,10 +14,17 @@ struct piece {
 	struct bw_region *region;
 };
 
+/* Keys to a node: a line of cache. So many levels are enough for 2^34 pieces. */
+#define FLAT_NODE 8u
+#define FLAT_LEVELS 11u
+
 struct flat {
 	size_t nr;
 	size_t capacity;
 	struct piece *pieces; /* by address */
+	unsigned int nr_levels;
+	uint64_t *levels[FLAT_LEVELS]; /* to find a piece by, see view.c; the last is the top */
+	void *memory;                  /* of all that */
 };
 
 /* Published as a whole. Generation and shapes go with the table, see match.h. */
@@ -41,8 +48,9 @@ struct layer {
  */
 void flatten(struct flat *flat, struct layer *layers, size_t nr, struct layer **heap);
 
-/* Room for at least this many pieces; what is in there stays. -ENOMEM. */
+/* Room for at least this many pieces; if there was less, it is empty afterwards. -ENOMEM. */
 int flat_reserve(struct flat *flat, size_t pieces);
+void flat_free(struct flat *flat);
 
 /* to has room for what is in from. */
 void flat_copy(struct flat *to, const struct flat *from);

@@ -203,10 +203,81 @@ static void every_access_finds_what_the_model_says(void **state)
 			bw_notifier_free(b->n);
 }
 
+#define MOST 1100u
+#define DISTANCE 0x30u
+#define LEN 0x20u
+
+static void map_one(struct bw_bus *bus, struct device *d, uint64_t base, uint64_t len)
+{
+	struct bw_region_opts opts = {
+		.size = sizeof(opts),
+		.len = len,
+		.handler = handle,
+		.opaque = d,
+	};
+
+	assert_int_equal(bw_region_new(bus, &d->region, &opts), 0);
+	assert_int_equal(bw_region_map(d->region, base), 0);
+	d->base = base;
+	d->len = len;
+}
+
+static void check_both_ends(struct bw_bus *bus, struct device *d)
+{
+	uint64_t last = d->len - 1;
+
+	d->handled = 0;
+	assert_int_equal(write_to(bus, BW_MMIO, d->base, 1, 0), BW_HANDLED);
+	assert_int_equal(d->offset, 0);
+	assert_int_equal(write_to(bus, BW_MMIO, d->base + last, 1, 0), BW_HANDLED);
+	assert_int_equal(d->offset, last);
+	assert_int_equal(d->handled, 2);
+	assert_int_equal(write_to(bus, BW_MMIO, d->base + d->len, 1, 0), BW_UNCLAIMED);
+	assert_int_equal(write_to(bus, BW_MMIO, d->base - 1, 1, 0), BW_UNCLAIMED);
+}
+
+/* The search has another shape for each number of them. */
+static void of_any_number_each_is_found_from_its_first_byte_to_its_last(void **state)
+{
+	static struct device devices[MOST];
+	struct bw_bus *bus = make_bus();
+
+	(void)state;
+	for (unsigned int nr = 0; nr < MOST; nr++) {
+		map_one(bus, &devices[nr], DISTANCE * (nr + 1), LEN);
+		for (unsigned int i = nr % 7; i <= nr; i += nr < 150 ? 1 : 7)
+			check_both_ends(bus, &devices[i]);
+	}
+	bw_bus_free(bus);
+}
+
+static void the_first_and_the_last_byte_there_are_can_be_mapped(void **state)
+{
+	static struct device devices[2], between[20];
+	struct bw_bus *bus = make_bus();
+
+	(void)state;
+	map_one(bus, &devices[0], 0, 1);
+	map_one(bus, &devices[1], UINT64_MAX - 1, 2);
+	for (unsigned int i = 0; i <= COUNT_OF(between); i++) {
+		assert_int_equal(write_to(bus, BW_MMIO, 0, 1, 0), BW_HANDLED);
+		assert_int_equal(devices[0].handled, i + 1);
+		assert_int_equal(write_to(bus, BW_MMIO, UINT64_MAX, 1, 0), BW_HANDLED);
+		assert_int_equal(devices[1].handled, i + 1);
+		assert_int_equal(devices[1].offset, 1);
+		assert_int_equal(write_to(bus, BW_MMIO, UINT64_MAX - 2, 1, 0), BW_UNCLAIMED);
+		if (i < COUNT_OF(between))
+			map_one(bus, &between[i], DISTANCE * (i + 1), LEN);
+	}
+	bw_bus_free(bus);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_access_finds_what_the_model_says),
+		cmocka_unit_test(of_any_number_each_is_found_from_its_first_byte_to_its_last),
+		cmocka_unit_test(the_first_and_the_last_byte_there_are_can_be_mapped),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
