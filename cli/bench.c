@@ -124,13 +124,11 @@ static int bench_main(int argc, char **argv)
 	struct bench_opts opts;
 	int status = rtt ? rtt_opts_parse(&opts, argc - 1, argv + 1)
 			 : bench_opts_parse(&opts, argc, argv);
-	int err;
 
 	if (status != CLI_OK)
 		return status;
-	err = interrupt_start();
-	if (err)
-		return cli_failed("cannot start a thread: %s", strerror(-err));
+	if (interrupt_start())
+		return CLI_FAILED;
 	return rtt ? rtt_run(&opts) : bench_run_all(&opts);
 }
 

@@ -12,8 +12,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <stdlib.h>
-#include <string.h>
 
 #define DEFAULT_ROUNDS 101u
 #define DEFAULT_ACCESSES 50000u
@@ -103,33 +101,23 @@ static int run(struct dispatch_report *report)
 	err = measure(report);
 	report->interrupted = err == -EINTR;
 	shown = dispatch_show(report);
-	if (report->interrupted) {
-		cli_note("interrupted: what is shown are the rounds that were finished");
-		return CLI_INTERRUPTED;
-	}
-	if (report->lost > 0)
+	if (!err && report->lost > 0)
 		shown = cli_failed("%" PRIu64 " accesses were lost", report->lost);
-	return err ? CLI_FAILED : shown;
+	return interrupt_status(err, shown);
 }
 
 static int dispatch_main(int argc, char **argv)
 {
-	struct dispatch_report *report;
+	static struct dispatch_report report;
 	struct dispatch_opts opts;
 	int status = parse(&opts, argc, argv);
-	int err;
 
 	if (status != CLI_OK)
 		return status;
-	err = interrupt_start();
-	if (err)
-		return cli_failed("cannot start a thread: %s", strerror(-err));
-	report = calloc(1, sizeof(*report));
-	if (!report)
-		return cli_failed("no memory");
-	report->opts = &opts;
-	status = run(report);
-	free(report);
+	if (interrupt_start())
+		return CLI_FAILED;
+	report.opts = &opts;
+	status = run(&report);
 	return status;
 }
 
@@ -154,12 +142,15 @@ const struct command command_bench_dispatch = {
 		 "                  which has no eventfd and nobody waits for\n"
 		 "  hit-own         the same, but each has a notifier of its own\n"
 		 "  value-*         1000 values on one address: ten of them, the first assigned\n"
-		 "                  and the last; ratio: the last to the first\n"
+		 "                  and the last, in each of ten tables; ratio: the last to the\n"
+		 "                  first\n"
 		 "  region          a write to a random region, whose handler does nothing\n"
 		 "  assign, deassign, and -batch: 1000 in one commit\n"
 		 "\n"
 		 "With two threads, each on its own half of the entries, ns are what one thread\n"
-		 "spends, and the ratio is the throughput of both to that of one on its half.\n"
+		 "spends, and the ratio is the throughput of both to that of one on its half. of\n"
+		 "is what that comes to for as many random reads and atomic adds without the\n"
+		 "library: far from 2 where the two CPUs share a core, as a host may let them.\n"
 		 "limit is a random read, which depends on the one before, of as much memory as\n"
 		 "malloc() gave for the case; for hit-own two, as both its slot and its notifier\n"
 		 "are read.\n",

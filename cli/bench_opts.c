@@ -5,10 +5,9 @@
 #define _GNU_SOURCE
 #include "cli/bench.h"
 #include "cli/cli.h"
+#include "cli/cpus.h"
 
-#include <errno.h>
 #include <fnmatch.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -101,31 +100,14 @@ static bool parse_cpl(struct bench_opts *opts, const char *text)
 	return true;
 }
 
-/* The CPUs that this process may run on. */
-static bool allowed_cpus(cpu_set_t *cpus)
-{
-	if (sched_getaffinity(0, sizeof(*cpus), cpus) == 0)
-		return true;
-	cli_failed("cannot tell which CPUs there are: %s", strerror(errno));
-	return false;
-}
-
-static int first_cpu(const cpu_set_t *cpus, int from)
-{
-	for (int cpu = from; cpu < CPU_SETSIZE; cpu++)
-		if (CPU_ISSET((size_t)cpu, cpus))
-			return cpu;
-	return -1;
-}
-
 static bool default_cpus(struct bench_opts *opts)
 {
 	cpu_set_t cpus;
 
-	if (!allowed_cpus(&cpus))
+	if (!cpus_allowed(&cpus))
 		return false;
-	opts->vcpu_cpu = first_cpu(&cpus, 0);
-	opts->endpoint.cpu = first_cpu(&cpus, opts->vcpu_cpu + 1);
+	opts->vcpu_cpu = cpus_first(&cpus, 0);
+	opts->endpoint.cpu = cpus_first(&cpus, opts->vcpu_cpu + 1);
 	if (opts->endpoint.cpu < 0)
 		opts->endpoint.cpu = opts->vcpu_cpu;
 	return true;
@@ -136,7 +118,7 @@ static bool parse_cpu(const char *role, const char *text, int *cpu)
 	cpu_set_t cpus;
 	uint64_t number;
 
-	if (!cli_number(role, text, 0, CPU_SETSIZE - 1, &number) || !allowed_cpus(&cpus))
+	if (!cli_number(role, text, 0, CPU_SETSIZE - 1, &number) || !cpus_allowed(&cpus))
 		return false;
 	if (!CPU_ISSET(number, &cpus)) {
 		cli_usage("%s=%s: there is no such CPU, or this process may not use it", role,

@@ -7,8 +7,6 @@
 #include "cli/regions.h"
 
 #include <errno.h>
-#include <stdlib.h>
-#include <string.h>
 
 #define DEFAULT_DOORBELLS 511u /* the most that one device is known to use */
 #define DEFAULT_ROUNDS 25u
@@ -55,34 +53,24 @@ static int run(struct regions_report *report)
 	err = regions_measure(report);
 	report->interrupted = err == -EINTR;
 	shown = regions_show(report);
-	if (report->interrupted) {
-		cli_note("interrupted: what is shown are the rounds that were finished");
-		return CLI_INTERRUPTED;
-	}
 	if (report->why[0])
 		shown = cli_failed("nothing could be measured");
-	return err ? CLI_FAILED : shown;
+	return interrupt_status(err, shown);
 }
 
 static int regions_main(int argc, char **argv)
 {
-	struct regions_report *report;
+	static struct regions_report report;
 	struct regions_opts opts;
 	int status = parse(&opts, argc, argv);
-	int err;
 
 	if (status != CLI_OK)
 		return status;
-	err = interrupt_start();
-	if (err)
-		return cli_failed("cannot start a thread: %s", strerror(-err));
-	report = calloc(1, sizeof(*report));
-	if (!report)
-		return cli_failed("no memory");
-	report->opts = &opts;
-	status = run(report);
-	regions_free(report);
-	free(report);
+	if (interrupt_start())
+		return CLI_FAILED;
+	report.opts = &opts;
+	status = run(&report);
+	regions_free(&report);
 	return status;
 }
 

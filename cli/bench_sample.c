@@ -5,6 +5,7 @@
  */
 #include "cli/bench_setup.h"
 #include "cli/cli.h"
+#include "cli/clock.h"
 #include "cli/interrupt.h"
 
 #include <errno.h>
@@ -25,14 +26,6 @@ struct clocks {
 	uint64_t ns, vcpu_cpu_ns, endpoint_cpu_ns, exits;
 	bool exits_known;
 };
-
-static uint64_t clock_ns(clockid_t clock)
-{
-	struct timespec t;
-
-	clock_gettime(clock, &t);
-	return (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec;
-}
 
 static void read_counters(const struct path *path, struct clocks *c)
 {

@@ -37,6 +37,7 @@ struct dispatch_row {
 	struct stats ns;        /* that one thread spends on one access */
 	double limit_ns;        /* what it cannot do without: reads of as much memory */
 	struct stats ratio; /* two threads: their throughput to one's; last value: to the first */
+	struct stats of;    /* two threads: the ratio that this machine has without the library */
 	double per_second;  /* control calls */
 	double bytes_each;  /* that malloc() gave for an entry */
 };
@@ -84,9 +85,12 @@ int world_open(struct world *w, enum world_kind kind, uint64_t entries, char why
 void world_close(struct world *w);
 uint64_t world_addr(const struct world *w, uint64_t entry);
 
-/* Accesses of one thread, to random entries of [first, first + nr); each writes its number. */
+/* Accesses of one thread, to random entries of [first, first + nr); each writes its number. With
+ * memory there is no library in it: a random line of it is read, and a count of its own added to.
+ */
 struct ringer {
 	const struct world *world;
+	const struct chase *memory; /* or NULL; first and nr are lines */
 	uint64_t first, nr;
 	uint64_t random;
 	uint64_t made, missed; /* in all */
@@ -98,12 +102,14 @@ void ringer_run(struct ringer *r, uint64_t accesses);
 
 struct chase {
 	void *memory;
+	uint64_t lines;
 	void **at;
 };
 
 int chase_open(struct chase *c, uint64_t bytes); /* -ENOMEM */
 void chase_close(struct chase *c);
 void chase_run(struct chase *c, uint64_t reads);
+uint64_t chase_read(const struct chase *c, uint64_t line);
 
 /* ---- samples: ns that a thread spends on one ---- */
 

@@ -12,7 +12,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define FEW 10u /* values: one alone may be lucky with its place in a table, or not */
+/* Values, and the tables they are in: one alone may be lucky with its place, or not. */
+#define FEW 10u
+#define TABLES 10u
 
 enum probe_kind { PROBE_LIMIT, PROBE_ALONE, PROBE_PAIR };
 
@@ -27,17 +29,19 @@ struct probe {
 struct group {
 	const struct dispatch_opts *opts;
 	const char *name;
-	struct world world;
+	struct world *world; /* the first of worlds, which are alike */
+	struct world worlds[TABLES];
+	unsigned int nr_worlds;
 	struct chase chase;
 	struct pair pair;
-	struct probe probes[4];
+	struct probe probes[6];
 	unsigned int nr_probes;
 	uint64_t rounds; /* finished */
 };
 
 static bool can_be_shared(const struct group *g)
 {
-	return g->world.kind != WORLD_VALUES && g->world.entries > 1;
+	return g->world->kind != WORLD_VALUES && g->world->entries > 1;
 }
 
 static bool has_pair(const struct group *g)
@@ -47,6 +51,18 @@ static bool has_pair(const struct group *g)
 
 /* ---- rounds ---- */
 
+static double sample_tables(struct group *g, struct ringer *ringer)
+{
+	uint64_t accesses = (g->opts->accesses + g->nr_worlds - 1) / g->nr_worlds;
+	double ns = 0;
+
+	for (unsigned int i = 0; i < g->nr_worlds; i++) {
+		ringer->world = &g->worlds[i];
+		ns += dispatch_sample(ringer, accesses);
+	}
+	return ns / g->nr_worlds;
+}
+
 static double sample(struct group *g, struct probe *probe)
 {
 	uint64_t accesses = g->opts->accesses;
@@ -55,7 +71,7 @@ static double sample(struct group *g, struct probe *probe)
 		return dispatch_sample_limit(&g->chase, accesses);
 	if (probe->kind == PROBE_PAIR)
 		return dispatch_sample_pair(&g->pair, &probe->ringer, &probe->second, accesses);
-	return dispatch_sample(&probe->ringer, accesses);
+	return sample_tables(g, &probe->ringer);
 }
 
 static int run_rounds(struct group *g)
@@ -63,7 +79,7 @@ static int run_rounds(struct group *g)
 	uint64_t rounds = g->opts->rounds;
 
 	while (g->rounds < rounds && !interrupted()) {
-		term_progress("%s, %ju: round %ju of %ju", g->name, (uintmax_t)g->world.entries,
+		term_progress("%s, %ju: round %ju of %ju", g->name, (uintmax_t)g->world->entries,
 			      (uintmax_t)g->rounds + 1, (uintmax_t)rounds);
 		for (unsigned int i = 0; i < g->nr_probes; i++) {
 			struct probe *probe = &g->probes[(i + g->rounds) % g->nr_probes];
@@ -80,7 +96,7 @@ static int run_rounds(struct group *g)
 
 static struct ringer ringer(const struct group *g, uint64_t first, uint64_t nr)
 {
-	return (struct ringer){ .world = &g->world, .first = first, .nr = nr, .random = first + 1 };
+	return (struct ringer){ .world = g->world, .first = first, .nr = nr, .random = first + 1 };
 }
 
 static struct probe *add_probe(struct group *g, enum probe_kind kind, uint64_t first, uint64_t nr)
@@ -91,14 +107,23 @@ static struct probe *add_probe(struct group *g, enum probe_kind kind, uint64_t f
 	return probe;
 }
 
+static struct ringer reader(const struct group *g, uint64_t first, uint64_t nr)
+{
+	struct ringer r = ringer(g, first, nr);
+
+	r.memory = &g->chase;
+	return r;
+}
+
 /* Two threads ring one half each, and are compared with one that rings a half: it needs no more of
- * the caches than each of them. */
+ * the caches than each of them. Reading a line for each entry is compared the same way. */
 static void add_probes(struct group *g)
 {
-	uint64_t entries = g->world.entries, half = entries / 2;
+	uint64_t entries = g->world->entries, half = entries / 2;
+	uint64_t lines = entries < g->chase.lines ? entries : g->chase.lines;
 
 	add_probe(g, PROBE_LIMIT, 0, 1);
-	if (g->world.kind == WORLD_VALUES) {
+	if (g->world->kind == WORLD_VALUES) {
 		add_probe(g, PROBE_ALONE, 0, FEW);
 		add_probe(g, PROBE_ALONE, entries - FEW, FEW);
 		return;
@@ -108,6 +133,12 @@ static void add_probes(struct group *g)
 		return;
 	add_probe(g, PROBE_ALONE, 0, half);
 	add_probe(g, PROBE_PAIR, 0, half)->second = ringer(g, half, entries - half);
+	add_probe(g, PROBE_ALONE, 0, 0)->ringer = reader(g, 0, lines / 2);
+	*add_probe(g, PROBE_PAIR, 0, 0) = (struct probe){
+		.kind = PROBE_PAIR,
+		.ringer = reader(g, 0, lines / 2),
+		.second = reader(g, lines / 2, lines - lines / 2),
+	};
 }
 
 static int alloc_samples(struct group *g)
@@ -144,13 +175,13 @@ static struct dispatch_row *add_row(struct dispatch_report *report, const struct
 				    const char *name, unsigned int threads, struct probe *probe,
 				    double limit_ns)
 {
-	struct dispatch_row *row = dispatch_row(report, name, g->world.entries, threads);
+	struct dispatch_row *row = dispatch_row(report, name, g->world->entries, threads);
 
 	row->ns = stats_of(probe->ns, g->rounds);
-	if (g->world.bytes == 0)
+	if (g->world->bytes == 0)
 		return row;
 	row->limit_ns = limit_ns;
-	row->bytes_each = (double)g->world.bytes / (double)g->world.entries;
+	row->bytes_each = (double)g->world->bytes / (double)g->world->entries;
 	return row;
 }
 
@@ -158,21 +189,26 @@ static struct dispatch_row *add_row(struct dispatch_report *report, const struct
 static void add_rows(struct dispatch_report *report, struct group *g)
 {
 	struct probe *p = g->probes;
-	struct stats last = {}, scaling = {};
+	struct stats last = {}, scaling = {}, of = {};
+	struct dispatch_row *row;
 	double limit_ns;
 
-	if (g->world.kind == WORLD_VALUES)
+	if (g->world->kind == WORLD_VALUES)
 		last = ratio(g, &p[2], &p[1], 1);
-	else if (has_pair(g))
+	if (has_pair(g)) {
 		scaling = ratio(g, &p[2], &p[3], 2);
-	limit_ns = stats_of(p[0].ns, g->rounds).median * least_reads(g->world.kind);
+		of = ratio(g, &p[4], &p[5], 2);
+	}
+	limit_ns = stats_of(p[0].ns, g->rounds).median * least_reads(g->world->kind);
 	add_row(report, g, g->name, 1, &p[1], limit_ns);
-	if (g->world.kind == WORLD_VALUES)
+	if (g->world->kind == WORLD_VALUES)
 		add_row(report, g, "value-last", 1, &p[2], limit_ns)->ratio = last;
-	else if (has_pair(g))
-		add_row(report, g, g->name, 2, &p[3], limit_ns)->ratio = scaling;
-	else if (can_be_shared(g))
-		dispatch_no_row(report, g->name, g->world.entries, 2, "two threads need two CPUs");
+	if (has_pair(g)) {
+		row = add_row(report, g, g->name, 2, &p[3], limit_ns);
+		row->ratio = scaling;
+		row->of = of;
+	} else if (can_be_shared(g))
+		dispatch_no_row(report, g->name, g->world->entries, 2, "two threads need two CPUs");
 }
 
 /* Every access was to arrive, and to be counted once. */
@@ -184,10 +220,11 @@ static uint64_t lost(const struct group *g)
 		made += p->ringer.made + p->second.made;
 		missed += p->ringer.missed + p->second.missed;
 	}
-	if (g->world.kind == WORLD_REGIONS)
+	if (g->world->kind == WORLD_REGIONS)
 		return missed;
-	for (uint64_t i = 0; i < g->world.nr_notifiers; i++)
-		counted += bw_notifier_take(g->world.notifiers[i]);
+	for (const struct world *w = g->worlds; w < g->worlds + g->nr_worlds; w++)
+		for (uint64_t i = 0; i < w->nr_notifiers; i++)
+			counted += bw_notifier_take(w->notifiers[i]);
 	return missed + (made > counted ? made - counted : counted - made);
 }
 
@@ -211,26 +248,39 @@ static int measure(struct dispatch_report *report, struct group *g)
 	return err;
 }
 
+static int measure_beside_limit(struct dispatch_report *report, struct group *g)
+{
+	int err;
+
+	if (chase_open(&g->chase, g->world->bytes)) {
+		dispatch_no_row(report, g->name, g->world->entries, 1, "no memory for the limit");
+		return 0;
+	}
+	err = measure(report, g);
+	chase_close(&g->chase);
+	return err;
+}
+
 int dispatch_access(struct dispatch_report *report, const char *name, enum world_kind kind,
 		    uint64_t entries)
 {
-	struct group g = { .opts = report->opts, .name = name };
+	struct group g = { .opts = report->opts, .name = name, .world = g.worlds };
+	unsigned int wanted = kind == WORLD_VALUES ? TABLES : 1;
 	char why[DISPATCH_WHY];
-	int err;
+	int err = 0;
 
 	term_progress("%s, %ju: building", name, (uintmax_t)entries);
-	if (world_open(&g.world, kind, entries, why)) {
-		dispatch_no_row(report, name, entries, 1, why);
-		return 0;
+	while (!err && g.nr_worlds < wanted) {
+		err = world_open(&g.worlds[g.nr_worlds], kind, entries, why);
+		g.nr_worlds += !err;
 	}
-	err = chase_open(&g.chase, g.world.bytes);
 	if (err) {
-		dispatch_no_row(report, name, entries, 1, "no memory for the limit");
+		dispatch_no_row(report, name, entries, 1, why);
 		err = 0;
 	} else {
-		err = measure(report, &g);
-		chase_close(&g.chase);
+		err = measure_beside_limit(report, &g);
 	}
-	world_close(&g.world);
+	for (unsigned int i = 0; i < g.nr_worlds; i++)
+		world_close(&g.worlds[i]);
 	return err;
 }

@@ -44,6 +44,7 @@ int chase_open(struct chase *c, uint64_t bytes)
 		return -ENOMEM;
 	if (align == HUGE_PAGE)
 		madvise(c->memory, size, MADV_HUGEPAGE);
+	c->lines = lines;
 	c->at = line(c, 0);
 	shuffle(c, lines);
 	return 0;
@@ -52,6 +53,11 @@ int chase_open(struct chase *c, uint64_t bytes)
 void chase_close(struct chase *c)
 {
 	free(c->memory);
+}
+
+uint64_t chase_read(const struct chase *c, uint64_t index)
+{
+	return (uintptr_t) * (void *volatile *)line(c, index);
 }
 
 void chase_run(struct chase *c, uint64_t reads)

@@ -25,6 +25,7 @@ struct dispatch_row *dispatch_row(struct dispatch_report *report, const char *na
 		.threads = threads,
 		.ns = unknown,
 		.ratio = unknown,
+		.of = unknown,
 		.limit_ns = NAN,
 		.per_second = NAN,
 		.bytes_each = NAN,
@@ -70,6 +71,7 @@ static void print_row(const struct dispatch_row *row)
 	printf(" %14s", interval);
 	print_number(8, 1, row->limit_ns);
 	print_number(6, 2, row->ratio.median);
+	print_number(5, 2, row->of.median);
 	print_number(11, 0, row->per_second);
 	print_number(9, 0, row->bytes_each);
 	putchar('\n');
@@ -81,7 +83,10 @@ static void print_notes(const struct dispatch_report *report, const char *huge_p
 	       "hit: half of the ioeventfds share a notifier, hit-own: each has its own.\n",
 	       report->lost);
 	printf("limit: a random read, which depends on the one before, of as much memory (hit-own: "
-	       "two).\nHuge pages: %s; the library's table and the limit's memory ask for them.\n",
+	       "two).\nratio, of: two threads' throughput to one's, and without the library, in "
+	       "the same "
+	       "rounds.\nHuge pages: %s; the library's table and the limit's memory ask for "
+	       "them.\n",
 	       huge_pages);
 }
 
@@ -93,8 +98,8 @@ static void print(const struct dispatch_report *report, const char *huge_pages)
 	printf("run   no guest, no offload: bw_bus_access() up to the count or the handler, "
 	       "%" PRIu64 " in a sample, %" PRIu64 " rounds\n\n",
 	       opts->accesses, opts->rounds);
-	printf("%-14s %9s %7s %9s %14s %8s %6s %11s %9s\n", "case", "entries", "threads",
-	       "ns/access", "interval", "limit ns", "ratio", "per second", "bytes");
+	printf("%-14s %9s %7s %9s %14s %8s %6s %5s %11s %9s\n", "case", "entries", "threads",
+	       "ns/access", "interval", "limit ns", "ratio", "of", "per second", "bytes");
 	for (unsigned int i = 0; i < report->nr_rows; i++)
 		print_row(&report->rows[i]);
 	print_notes(report, huge_pages);
@@ -111,12 +116,13 @@ static json_t *row_json(const struct dispatch_row *row)
 {
 	bool last = strcmp(row->name, "value-last") == 0;
 
-	return json_pack("{s:s, s:I, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:s?}",
+	return json_pack("{s:s, s:I, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:s?}",
 			 "case", row->name, "entries", (json_int_t)row->entries, "threads",
 			 (int)row->threads, "ns_per_access", real_or_null(row->ns.median), "ci_low",
 			 real_or_null(row->ns.low), "ci_high", real_or_null(row->ns.high),
 			 "limit_ns", real_or_null(row->limit_ns), "to_one_thread",
-			 real_or_null(last ? NAN : row->ratio.median), "to_first_value",
+			 real_or_null(last ? NAN : row->ratio.median), "to_one_thread_limit",
+			 real_or_null(row->of.median), "to_first_value",
 			 real_or_null(last ? row->ratio.median : NAN), "per_second",
 			 real_or_null(row->per_second), "bytes_each", real_or_null(row->bytes_each),
 			 "available", !row->why[0], "why", row->why[0] ? row->why : NULL);

@@ -134,6 +134,20 @@ static uint64_t random_below(uint64_t *state, uint64_t n)
 	return (*state >> 32) * n >> 32;
 }
 
+/* What a ring cannot do without, a line that says where it goes and a count, and nothing else. */
+static void run_without_library(struct ringer *r, uint64_t accesses)
+{
+	_Alignas(64) uint64_t count = 0;
+	uint64_t random = r->random;
+
+	for (uint64_t i = 0; i < accesses; i++) {
+		uint64_t line = r->first + random_below(&random, r->nr);
+
+		__atomic_add_fetch(&count, chase_read(r->memory, line), __ATOMIC_SEQ_CST);
+	}
+	r->random = random;
+}
+
 void ringer_run(struct ringer *r, uint64_t accesses)
 {
 	const struct world *w = r->world;
@@ -147,6 +161,10 @@ void ringer_run(struct ringer *r, uint64_t accesses)
 		.data = &entry,
 	};
 
+	if (r->memory) {
+		run_without_library(r, accesses);
+		return;
+	}
 	for (uint64_t i = 0; i < accesses; i++) {
 		entry = (uint32_t)(r->first + random_below(&random, r->nr));
 		access.addr = world_addr(w, entry);

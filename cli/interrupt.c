@@ -5,9 +5,11 @@
 #include "cli/interrupt.h"
 #include "cli/cli.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <string.h>
 #include <unistd.h>
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -48,12 +50,23 @@ int interrupt_start(void)
 	sigaddset(&signals, SIGALRM);
 	pthread_sigmask(SIG_BLOCK, &signals, NULL);
 	err = pthread_attr_init(&attr);
+	if (!err) {
+		pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+		err = pthread_create(&thread, &attr, wait_for_signals, &signals);
+		pthread_attr_destroy(&attr);
+	}
 	if (err)
-		return -err;
-	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	err = pthread_create(&thread, &attr, wait_for_signals, &signals);
-	pthread_attr_destroy(&attr);
+		cli_failed("cannot start a thread: %s", strerror(err));
 	return -err;
+}
+
+int interrupt_status(int err, int shown)
+{
+	if (err == -EINTR) {
+		cli_note("interrupted: what is shown are the rounds that were finished");
+		return CLI_INTERRUPTED;
+	}
+	return err ? CLI_FAILED : shown;
 }
 
 void interrupt_vcpu(struct vcpu *vcpu)

@@ -7,8 +7,13 @@
 
 #include "vmm/vm.h"
 
-/* Before other threads are started: SIGINT and SIGTERM then go to a thread of their own. -errno. */
+/* Before other threads are started: SIGINT and SIGTERM then go to a thread of their own. -errno:
+ * has said why. */
 int interrupt_start(void);
+
+/* The enum cli_exit of a bench in rounds, which ended with err: -EINTR if it was interrupted.
+ * shown: that of its report. */
+int interrupt_status(int err, int shown);
 
 /* The vCPU that is stopped, NULL: none. After it returns the one before is not touched any more. */
 void interrupt_vcpu(struct vcpu *vcpu);

@@ -45,8 +45,6 @@ int rtt_anchor(struct rig *rig, struct anchor *anchor);
  * guest-physical. Fails as sample_path() does. */
 int rtt_command(struct path *path, const struct guest_access *ring, uint64_t trips, uint64_t count);
 
-uint64_t rtt_now_ns(void);
-
 /* Where things are in the guest's memory. */
 #define RTT_ANSWER GUEST_SCRATCH
 #define RTT_WORD (GUEST_SCRATCH + 64u) /* not on the answer's line */

@@ -5,13 +5,13 @@
  */
 #include "cli/rtt.h"
 #include "cli/cli.h"
+#include "cli/clock.h"
 #include "cli/interrupt.h"
 
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define MAX_ERROR_NS 2000.0 /* of the relation: beyond it, one-way times mean nothing */
 #define PATIENCE_S 30u      /* a guest whose ring was lost waits for ever */
@@ -24,14 +24,6 @@ struct answering {
 	_Atomic uint64_t heard_ns[RTT_BATCH];
 };
 
-uint64_t rtt_now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC_RAW, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
 static void answer(void *opaque, uint64_t rings)
 {
 	struct answering *a = opaque;
@@ -40,7 +32,8 @@ static void answer(void *opaque, uint64_t rings)
 	/* The ring that ends an endpoint is nobody's. */
 	if (number == 0 || number > RTT_BATCH)
 		return;
-	atomic_store_explicit(&a->heard_ns[number - 1], rtt_now_ns(), memory_order_relaxed);
+	atomic_store_explicit(&a->heard_ns[number - 1], clock_ns(CLOCK_MONOTONIC_RAW),
+			      memory_order_relaxed);
 	/* pairs with the guest's load, which is an acquire on x86 */
 	__atomic_store_n(a->answer, number, __ATOMIC_RELEASE);
 }
