@@ -117,8 +117,7 @@ static int dispatch_main(int argc, char **argv)
 	if (interrupt_start())
 		return CLI_FAILED;
 	report.opts = &opts;
-	status = run(&report);
-	return status;
+	return run(&report);
 }
 
 const struct command command_bench_dispatch = {

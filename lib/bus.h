@@ -16,8 +16,20 @@
 #include "view.h"
 
 #include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/types.h>
 #include <urcu/list.h>
+
+/* Zeroes that begin with a line of cache, for a handle's first fields to share. Not by _Alignas:
+ * what is in a list must not need more than the list's head, which stands for one at the end. */
+static inline void *alloc_lines(size_t size)
+{
+	size_t lines = (size + 63) & ~(size_t)63;
+	void *memory = aligned_alloc(64, lines);
+
+	return memory ? memset(memory, 0, lines) : NULL;
+}
 
 /* Handles in a row, as a commit goes through them. */
 struct row {
@@ -27,7 +39,7 @@ struct row {
 
 struct bw_ioeventfd {
 	/* what a commit reads of every doorbell of a region that moves: two lines of cache */
-	_Alignas(64) struct bw_bus *bus;
+	struct bw_bus *bus;
 	struct bw_region *region; /* NULL: assigned to the bus itself */
 	uint64_t addr;            /* or the offset in its region */
 	struct bw_match match;
@@ -64,7 +76,7 @@ struct mapping {
 
 struct bw_region {
 	/* what a handler's access touches: one line of cache */
-	_Alignas(64) struct bw_bus *bus;
+	struct bw_bus *bus;
 	bw_handler_fn *handler;
 	void *opaque;
 	uint32_t pins; /* running handlers, and flags: see pin.c */

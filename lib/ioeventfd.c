@@ -12,7 +12,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 static void describe_match(const struct bw_match *match, char *text, size_t size)
 {
@@ -48,11 +47,10 @@ static struct bw_ioeventfd *new_handle(struct bw_bus *bus, struct bw_region *reg
 				       unsigned int space, uint64_t addr,
 				       const struct bw_match *match)
 {
-	struct bw_ioeventfd *ie = aligned_alloc(_Alignof(struct bw_ioeventfd), sizeof(*ie));
+	struct bw_ioeventfd *ie = alloc_lines(sizeof(*ie));
 
 	if (!ie)
 		return NULL;
-	memset(ie, 0, sizeof(*ie));
 	ie->bus = bus;
 	ie->region = region;
 	ie->space = space;

@@ -11,7 +11,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 static int check_options(const struct bw_region_opts *opts)
 {
@@ -24,11 +23,10 @@ static int check_options(const struct bw_region_opts *opts)
 
 static struct bw_region *make(struct bw_bus *bus, const struct bw_region_opts *opts)
 {
-	struct bw_region *region = aligned_alloc(_Alignof(struct bw_region), sizeof(*region));
+	struct bw_region *region = alloc_lines(sizeof(*region));
 
 	if (!region)
 		return NULL;
-	memset(region, 0, sizeof(*region));
 	region->bus = bus;
 	region->handler = opts->handler;
 	region->opaque = opts->opaque;
