@@ -10,6 +10,7 @@
 #include <semaphore.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <sys/mman.h>
 #include <sys/time.h>
 
 static const struct guest_access one_out = { .kind = GUEST_OUT, .len = 1, .addr = PORT };
@@ -340,6 +341,25 @@ static void memory_is_what_was_asked_for_and_no_more(void **state)
 	free_world(w);
 }
 
+/* As another process does that got the fd. */
+static void memory_can_be_shared_but_not_cut(void **state)
+{
+	struct world *w = make_world(state, note, 1);
+	uint64_t offset = GUEST_SCRATCH - GUEST_RAM_BASE, size = vm_ram_size(w->vm);
+	int fd = vm_memory_fd(w->vm);
+	uint8_t *shared = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	assert_ptr_not_equal(shared, MAP_FAILED);
+	play(w, store(GUEST_SCRATCH + 0x1000, 1, 0x5a));
+	assert_int_equal(shared[offset + 0x1000], 0x5a);
+	shared[offset + 0x1001] = 0xa5;
+	assert_int_equal(play(w, load(GUEST_SCRATCH + 0x1001, 1)), 0xa5);
+	assert_int_equal(ftruncate(fd, 0x1000), -1);
+	assert_int_equal(errno, EPERM);
+	munmap(shared, size);
+	free_world(w);
+}
+
 static void a_vm_without_a_bus_runs_bare_only(void **state)
 {
 	struct world *w = make_world(state, note, 1);
@@ -409,6 +429,7 @@ int main(void)
 		ON_ALL(exits_are_counted_or_said_not_to_be),
 		ON_ALL(a_vm_leaves_no_fd_behind),
 		ON_ALL(memory_is_what_was_asked_for_and_no_more),
+		ON_ALL(memory_can_be_shared_but_not_cut),
 		ON_ALL(a_vm_without_a_bus_runs_bare_only),
 		cmocka_unit_test(bad_options_are_refused_with_a_reason),
 		cmocka_unit_test(kvm_without_permission_is_refused),

@@ -13,6 +13,7 @@ struct vm {
 	unsigned int cpl;
 	uint8_t *ram; /* zeroed; the guest's image is in it before vm_init() */
 	uint64_t ram_size;
+	int ram_fd;        /* the memfd that ram is a shared mapping of */
 	uint64_t last_gpa; /* set by vm_init() */
 	unsigned int nr_vcpus;
 	struct vcpu *vcpus[VM_MAX_VCPUS];

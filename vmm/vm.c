@@ -2,14 +2,17 @@
  *
  * What the back ends have in common: memory with the guest in it, and who is asked for what.
  */
+#define _GNU_SOURCE
 #include <vmm/backend.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -68,15 +71,47 @@ static int check_opts(const struct vm_opts *opts)
 	return 0;
 }
 
+/* Shared memory, because an endpoint in another process may map it. Sealed: that process cannot
+ * make it smaller under our feet. */
+static int new_memory(uint64_t size)
+{
+	int fd = memfd_create("guest RAM", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	int r;
+
+	if (fd < 0)
+		return vm_error(errno, "memfd_create: %s", strerror(errno));
+	if (ftruncate(fd, (off_t)size) == 0 &&
+	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0)
+		return fd;
+	r = vm_error(errno, "%llu bytes of guest RAM: %s", (unsigned long long)size,
+		     strerror(errno));
+	close(fd);
+	return r;
+}
+
 static int load_guest(struct vm *vm, uint64_t ram_size)
 {
-	vm->ram = mmap(NULL, ram_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (vm->ram == MAP_FAILED)
-		return vm_error(errno, "mmap of %llu bytes of guest RAM: %s",
-				(unsigned long long)ram_size, strerror(errno));
+	int r;
+
+	vm->ram_fd = new_memory(ram_size);
+	if (vm->ram_fd < 0)
+		return vm->ram_fd;
+	vm->ram = mmap(NULL, ram_size, PROT_READ | PROT_WRITE, MAP_SHARED, vm->ram_fd, 0);
+	if (vm->ram == MAP_FAILED) {
+		r = vm_error(errno, "mmap of %llu bytes of guest RAM: %s",
+			     (unsigned long long)ram_size, strerror(errno));
+		close(vm->ram_fd);
+		return r;
+	}
 	vm->ram_size = ram_size;
 	memcpy(vm_memory(vm, GUEST_ENTRY, 0), guest_image, (size_t)(guest_image_end - guest_image));
 	return 0;
+}
+
+static void unload_guest(struct vm *vm)
+{
+	munmap(vm->ram, vm->ram_size);
+	close(vm->ram_fd);
 }
 
 static int vcpu_new(struct vm *vm)
@@ -133,7 +168,7 @@ int vm_new(struct vm **out, const struct vm_backend *be, const struct vm_opts *o
 		goto free_vm;
 	r = be->vm_init(vm);
 	if (r < 0)
-		goto unmap_ram;
+		goto unload_guest;
 	while (vm->nr_vcpus < opts->nr_vcpus) {
 		r = vcpu_new(vm);
 		if (r < 0)
@@ -151,8 +186,8 @@ int vm_new(struct vm **out, const struct vm_backend *be, const struct vm_opts *o
 free_vcpus:
 	free_vcpus(vm);
 	be->vm_exit(vm);
-unmap_ram:
-	munmap(vm->ram, vm->ram_size);
+unload_guest:
+	unload_guest(vm);
 free_vm:
 	free(vm);
 	return r;
@@ -164,7 +199,7 @@ void vm_free(struct vm *vm)
 		return;
 	free_vcpus(vm);
 	vm->be->vm_exit(vm);
-	munmap(vm->ram, vm->ram_size);
+	unload_guest(vm);
 	free(vm);
 }
 
@@ -175,6 +210,16 @@ void *vm_memory(struct vm *vm, uint64_t gpa, uint64_t len)
 	if (offset > vm->ram_size || len > vm->ram_size - offset)
 		return NULL;
 	return vm->ram + offset;
+}
+
+int vm_memory_fd(const struct vm *vm)
+{
+	return vm->ram_fd;
+}
+
+uint64_t vm_ram_size(const struct vm *vm)
+{
+	return vm->ram_size;
 }
 
 uint64_t vm_last_gpa(const struct vm *vm)

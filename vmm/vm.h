@@ -50,6 +50,10 @@ void vm_free(struct vm *vm); /* no vCPU may be running. NULL is fine */
 
 /* The host's address of guest-physical [gpa, gpa + len), NULL if that is not all RAM. */
 void *vm_memory(struct vm *vm, uint64_t gpa, uint64_t len);
+/* The RAM from GUEST_RAM_BASE as a memfd, whose offset 0 is that address and whose size is sealed:
+ * for who shares it, by mmap(MAP_SHARED). Borrowed until vm_free(). */
+int vm_memory_fd(const struct vm *vm);
+uint64_t vm_ram_size(const struct vm *vm);
 /* The highest guest-physical address: what the guest finds at virtual 2^64-1 (GUEST_TOP). */
 uint64_t vm_last_gpa(const struct vm *vm);
 struct vcpu *vm_vcpu(struct vm *vm, unsigned int index);
