@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Who is rung: an endpoint counts rings on a thread of its own. Results are >= 0 or -errno.
+ * Who is rung: an endpoint counts rings on a thread of its own, or beyond this process (process.h).
+ * Results are >= 0 or -errno.
  */
 #ifndef BELLWIRE_ENDPOINT_H
 #define BELLWIRE_ENDPOINT_H
@@ -25,17 +26,17 @@ int endpoint_start_eventfd(struct endpoint **ep, int eventfd, const struct endpo
 int endpoint_start_poller(struct endpoint **ep, struct bw_notifier *n,
 			  const struct endpoint_opts *opts);
 
-/* Ends the thread. Nobody may ring any more. NULL is fine. */
+/* Ends it. Nobody may ring any more. NULL is fine. */
 void endpoint_stop(struct endpoint *ep);
 
 /* Rings once by a call, as the first harness did by an ioctl: write(2) where it has an eventfd. Any
  * thread. */
 void endpoint_ring(struct endpoint *ep);
 
-/* How many rings it has counted, any thread. */
-uint64_t endpoint_rings(const struct endpoint *ep);
+/* How many rings it has counted: any thread, one at a time if it is beyond this process. */
+uint64_t endpoint_rings(struct endpoint *ep);
 
-/* The CPU time of its thread so far. */
-uint64_t endpoint_cpu_ns(const struct endpoint *ep);
+/* Its CPU time so far. */
+uint64_t endpoint_cpu_ns(struct endpoint *ep);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * A pinned thread that counts.
+ * A pinned thread that counts; and what can be asked of any endpoint.
  */
 #define _GNU_SOURCE
 #include "endpoint/thread.h"
@@ -45,7 +45,8 @@ void endpoint_stop(struct endpoint *ep)
 	if (!ep)
 		return;
 	ep->ops->stop(ep);
-	pthread_join(ep->thread, NULL);
+	if (ep->ops->loop)
+		pthread_join(ep->thread, NULL);
 	ep->ops->free(ep);
 }
 
@@ -66,15 +67,19 @@ void endpoint_count(struct endpoint *ep, uint64_t rings)
 }
 
 /* Acquire: pairs with endpoint_count(). */
-uint64_t endpoint_rings(const struct endpoint *ep)
+uint64_t endpoint_rings(struct endpoint *ep)
 {
+	if (ep->ops->rings)
+		return ep->ops->rings(ep);
 	return atomic_load_explicit(&ep->rings, memory_order_acquire);
 }
 
-uint64_t endpoint_cpu_ns(const struct endpoint *ep)
+uint64_t endpoint_cpu_ns(struct endpoint *ep)
 {
 	struct timespec t;
 
+	if (ep->ops->cpu_ns)
+		return ep->ops->cpu_ns(ep);
 	clock_gettime(ep->cpu_clock, &t);
 	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }

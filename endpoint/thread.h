@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * What the endpoints that are a thread share: the thread, where it runs, and its count.
+ * What an endpoint is, and what those that are a thread share: the thread, where it runs, and its
+ * count.
  */
 #ifndef BELLWIRE_ENDPOINT_THREAD_H
 #define BELLWIRE_ENDPOINT_THREAD_H
@@ -12,8 +13,10 @@
 #include <time.h>
 
 struct endpoint_ops {
-	void (*loop)(struct endpoint *ep); /* counts until stop() is called */
+	void (*loop)(struct endpoint *ep); /* counts until stop() is called; NULL: no thread does */
 	void (*ring)(struct endpoint *ep);
+	uint64_t (*rings)(struct endpoint *ep);  /* NULL: the thread's count */
+	uint64_t (*cpu_ns)(struct endpoint *ep); /* NULL: the thread's */
 	void (*stop)(struct endpoint *ep);
 	void (*free)(struct endpoint *ep); /* after the thread has ended */
 };
