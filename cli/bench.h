@@ -9,6 +9,7 @@
  * bench_setup.c   a VM with all of them    bench_json.c     for programs
  * bench_run.c     rounds                   bench_svg.c      the chart
  * bench_sample.c  one sample               rtt.h            round trips
+ * bench_endpoint.c  where who is rung is
  */
 #ifndef BELLWIRE_BENCH_H
 #define BELLWIRE_BENCH_H
@@ -23,6 +24,14 @@
 
 struct rig;
 struct path;
+
+/* Where who is rung is (cli/bench_endpoint.c). */
+struct endpoint_place {
+	const char *name;
+	int (*start)(struct path *path, int eventfd); /* -errno */
+};
+
+extern const struct endpoint_place bench_thread;
 
 /* How a path is set up, and what it needs. */
 struct path_kind {
@@ -57,7 +66,10 @@ struct bench_opts {
 	unsigned int cpl;
 	int vcpu_cpu;
 	struct endpoint_opts endpoint;
-	bool blocking; /* the endpoints' eventfds are */
+	const struct endpoint_place *place;
+	const char *socket; /* of a place that listens, or NULL */
+	uint64_t answer;    /* where in the guest's memory an endpoint with rang answers */
+	bool blocking;      /* the endpoints' eventfds are */
 	bool json;
 	const char *svg;
 };
@@ -65,6 +77,10 @@ struct bench_opts {
 /* CLI_OK, or CLI_USAGE and has said why. */
 int bench_opts_parse(struct bench_opts *opts, int argc, char **argv);
 int rtt_opts_parse(struct bench_opts *opts, int argc, char **argv);
+
+/* What --endpoint says; false: it has said why not. */
+bool bench_parse_endpoint(struct bench_opts *opts, const char *text);
+const char *bench_endpoint_name(const struct bench_opts *opts);
 
 /* One round of one path, per ring. */
 struct sample {

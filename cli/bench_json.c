@@ -122,11 +122,11 @@ static json_t *aas_json(const struct bench_report *report)
 /* rings is null where it was calibrated for each path. */
 static json_t *options_json(const struct bench_opts *opts)
 {
-	return json_pack("{s:i, s:I, s:o, s:I, s:i, s:i}", "cpl", (int)opts->cpl, "rounds",
+	return json_pack("{s:i, s:I, s:o, s:I, s:i, s:i, s:s}", "cpl", (int)opts->cpl, "rounds",
 			 (json_int_t)opts->rounds, "rings",
 			 integer_or_null(opts->rings > 0, (int64_t)opts->rings), "seed",
 			 (json_int_t)opts->seed, "vcpu_cpu", opts->vcpu_cpu, "endpoint_cpu",
-			 opts->endpoint.cpu);
+			 opts->endpoint.cpu, "endpoint", bench_endpoint_name(opts));
 }
 
 int bench_print_json(const struct bench_report *report)

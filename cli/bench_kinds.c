@@ -28,20 +28,13 @@ static const char *always(const struct rig *rig, const struct path *path)
 	return NULL;
 }
 
-static int start_eventfd(struct path *path, int fd)
-{
-	int err = endpoint_start_eventfd(&path->endpoint, fd, &path->rig->opts->endpoint);
-
-	return err ? say(path, err, "endpoint") : 0;
-}
-
 /* As a rule non-blocking, as the library's own are: an endpoint then does the same on either. */
 static int own_eventfd(struct path *path)
 {
 	path->eventfd = eventfd(0, EFD_CLOEXEC | (path->rig->opts->blocking ? 0 : EFD_NONBLOCK));
 	if (path->eventfd < 0)
 		return say(path, -errno, "eventfd");
-	return start_eventfd(path, path->eventfd);
+	return bench_start_endpoint(path, path->eventfd);
 }
 
 static int map_region(struct path *path, bw_handler_fn *handler)
@@ -166,7 +159,7 @@ static int new_eventfd(struct path *path)
 	if (err)
 		return say_bus(path, err);
 	fd = bw_notifier_fd(path->notifier);
-	return fd < 0 ? say_bus(path, fd) : start_eventfd(path, fd);
+	return fd < 0 ? say_bus(path, fd) : bench_start_endpoint(path, fd);
 }
 
 static int setup_ioeventfd(struct path *path)
@@ -190,6 +183,8 @@ static const char *needs_no_offload(const struct rig *rig, const struct path *pa
 {
 	unsigned int cap = path->type->space == BW_PIO ? BW_CAP_PIO : BW_CAP_MMIO;
 
+	if (rig->opts->place != &bench_thread)
+		return "the endpoint is not in this process: it needs the eventfd";
 	return bw_bus_caps(rig->bus) & cap ? "the kernel signals: no wake-up can be elided" : NULL;
 }
 

@@ -17,21 +17,24 @@
 #define RTT_MAX_RINGS 1000000u /* two doubles are kept of each */
 
 static const struct option bench_options[] = {
-	{ "accel", required_argument, NULL, 'a' }, { "path", required_argument, NULL, 'p' },
-	{ "rings", required_argument, NULL, 'r' }, { "rounds", required_argument, NULL, 'R' },
-	{ "cpl", required_argument, NULL, 'l' },   { "cpus", required_argument, NULL, 'c' },
-	{ "seed", required_argument, NULL, 's' },  { "json", no_argument, NULL, 'j' },
-	{ "svg", required_argument, NULL, 'S' },   {},
+	{ "accel", required_argument, NULL, 'a' },
+	{ "path", required_argument, NULL, 'p' },
+	{ "rings", required_argument, NULL, 'r' },
+	{ "rounds", required_argument, NULL, 'R' },
+	{ "cpl", required_argument, NULL, 'l' },
+	{ "cpus", required_argument, NULL, 'c' },
+	{ "seed", required_argument, NULL, 's' },
+	{ "json", no_argument, NULL, 'j' },
+	{ "svg", required_argument, NULL, 'S' },
+	{ "endpoint", required_argument, NULL, 'e' },
+	{},
 };
 
 static const struct option rtt_options[] = {
-	{ "accel", required_argument, NULL, 'a' },
-	{ "path", required_argument, NULL, 'p' },
-	{ "rings", required_argument, NULL, 't' },
-	{ "cpl", required_argument, NULL, 'l' },
-	{ "cpus", required_argument, NULL, 'c' },
-	{ "json", no_argument, NULL, 'j' },
-	{},
+	{ "accel", required_argument, NULL, 'a' },    { "path", required_argument, NULL, 'p' },
+	{ "rings", required_argument, NULL, 't' },    { "cpl", required_argument, NULL, 'l' },
+	{ "cpus", required_argument, NULL, 'c' },     { "json", no_argument, NULL, 'j' },
+	{ "endpoint", required_argument, NULL, 'e' }, {},
 };
 
 static bool parse_accel(struct bench_opts *opts, const char *text)
@@ -179,6 +182,8 @@ static bool parse_option(struct bench_opts *opts, int option)
 		return parse_cpl(opts, optarg);
 	case 'c':
 		return parse_cpus(opts, optarg);
+	case 'e':
+		return bench_parse_endpoint(opts, optarg);
 	case 's':
 		return cli_number("--seed", optarg, 0, UINT32_MAX, &opts->seed);
 	case 'j':
@@ -207,6 +212,7 @@ static int parse(struct bench_opts *opts, int argc, char **argv, const struct op
 	int option;
 
 	parse_accel(opts, "all");
+	opts->place = &bench_thread;
 	if (!default_cpus(opts))
 		return CLI_FAILED;
 	while ((option = cli_option(argc, argv, options)) != -1)

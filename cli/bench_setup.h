@@ -40,6 +40,9 @@ extern const struct path_kind path_null, path_null_kernel, path_raw_userspace, p
 int rig_open(struct rig *rig, const struct bench_opts *opts, struct bench *bench);
 void rig_close(struct rig *rig);
 
+/* Gives the eventfd to the endpoint that was asked for. -errno: has said why. */
+int bench_start_endpoint(struct path *path, int eventfd);
+
 /* Performs the command in the mailbox. -EINTR: interrupted; else has said why. */
 int run_guest(struct path *path);
 

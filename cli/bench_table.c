@@ -200,9 +200,10 @@ void bench_print(const struct bench_report *report)
 	const struct bench_opts *opts = report->opts;
 
 	host_print(&report->host, stdout);
-	printf("run   guest at CPL %u, vCPU on CPU %d, endpoint on CPU %d, order from --seed "
+	printf("run   guest at CPL %u, vCPU on CPU %d, endpoint (%s) on CPU %d, order from --seed "
 	       "%" PRIu64 "\n",
-	       opts->cpl, opts->vcpu_cpu, opts->endpoint.cpu, opts->seed);
+	       opts->cpl, opts->vcpu_cpu, bench_endpoint_name(opts), opts->endpoint.cpu,
+	       opts->seed);
 	for (unsigned int i = 0; i < report->nr_benches; i++)
 		print_bench(&report->benches[i], opts);
 	puts("\n2009, on that day's KVM and hardware: MMIO through QEMU 9,090 ns, ioeventfd-mmio "

@@ -54,11 +54,12 @@ static void print_report(const struct rtt_report *report)
 	const struct bench_opts *opts = report->opts;
 
 	host_print(&report->host, stdout);
-	printf("run   guest at CPL %u, vCPU on CPU %d, endpoint on CPU %d, %" PRIu64
+	printf("run   guest at CPL %u, vCPU on CPU %d, endpoint (%s) on CPU %d, %" PRIu64
 	       " round trips each\n\n"
 	       "%-5s %-18s %-8s %10s %10s %10s %12s\n",
-	       opts->cpl, opts->vcpu_cpu, opts->endpoint.cpu, opts->rings, "accel", "path",
-	       "consumer", "p50 ns", "p99 ns", "p99.9 ns", "one-way p50");
+	       opts->cpl, opts->vcpu_cpu, bench_endpoint_name(opts), opts->endpoint.cpu,
+	       opts->rings, "accel", "path", "consumer", "p50 ns", "p99 ns", "p99.9 ns",
+	       "one-way p50");
 	for (unsigned int i = 0; i < report->nr_rows; i++)
 		if (!report->rows[i].available || report->rows[i].trips > 0)
 			print_row(&report->rows[i]);
@@ -96,11 +97,12 @@ static int print_json(const struct rtt_report *report)
 
 	for (unsigned int i = 0; i < report->nr_rows; i++)
 		json_array_append_new(rows, row_json(report, &report->rows[i]));
-	root = json_pack("{s:s, s:o, s:{s:i, s:I, s:i, s:i}, s:b, s:o}", "schema",
+	root = json_pack("{s:s, s:o, s:{s:i, s:I, s:i, s:i, s:s}, s:b, s:o}", "schema",
 			 "bellwire.bench/1", "host", host_json(&report->host), "options", "cpl",
 			 (int)opts->cpl, "rings", (json_int_t)opts->rings, "vcpu_cpu",
-			 opts->vcpu_cpu, "endpoint_cpu", opts->endpoint.cpu, "interrupted",
-			 report->interrupted, "results", rows);
+			 opts->vcpu_cpu, "endpoint_cpu", opts->endpoint.cpu, "endpoint",
+			 bench_endpoint_name(opts), "interrupted", report->interrupted, "results",
+			 rows);
 	status = cli_print_json(root);
 	json_decref(root);
 	return status;

@@ -7,6 +7,7 @@
 #define BELLWIRE_RTT_H
 
 #include "cli/bench_setup.h"
+#include "endpoint/answer.h"
 
 #define RTT_MAX_ROWS (BENCH_MAX_ACCELS * BENCH_MAX_PATHS * 2)
 
@@ -51,7 +52,7 @@ int rtt_command(struct path *path, const struct guest_access *ring, uint64_t tri
 #define RTT_TRIPS (GUEST_SCRATCH + 0x10000u)
 #define RTT_EXCHANGES (GUEST_SCRATCH + 0x20000u)
 
-#define RTT_BATCH 1000u /* trips in one command */
+#define RTT_BATCH ANSWERS_MAX /* trips in one command */
 
 _Static_assert(RTT_BATCH * sizeof(struct guest_trip) <= RTT_EXCHANGES - RTT_TRIPS, "must fit");
 

@@ -7,7 +7,7 @@
 #define _GNU_SOURCE
 #include "cli/rtt.h"
 #include "cli/cli.h"
-#include "cli/clock.h"
+#include "endpoint/answer.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -31,7 +31,7 @@ static void *answer_words(void *opaque)
 		while (atomic_load_explicit(x->word, memory_order_acquire) != i)
 			if (atomic_load_explicit(&x->stopping, memory_order_relaxed))
 				return NULL;
-		x->heard_ns[i - 1] = clock_ns(CLOCK_MONOTONIC_RAW);
+		x->heard_ns[i - 1] = answer_now_ns();
 		__atomic_store_n(x->answer, i, __ATOMIC_RELEASE);
 	}
 	return NULL;

@@ -5,8 +5,8 @@
  */
 #include "cli/rtt.h"
 #include "cli/cli.h"
-#include "cli/clock.h"
 #include "cli/interrupt.h"
+#include "endpoint/process.h"
 
 #include <errno.h>
 #include <stdatomic.h>
@@ -16,26 +16,25 @@
 #define MAX_ERROR_NS 2000.0 /* of the relation: beyond it, one-way times mean nothing */
 #define PATIENCE_S 30u      /* a guest whose ring was lost waits for ever */
 
-/* The endpoint's part: it notes when it heard of each ring, and answers. What the two threads share
- * is ordered by the ring and by the answer, but only the guest sees both: hence the atomics. */
+/* The endpoint's part, of one that is a thread of this process. */
 struct answering {
-	_Atomic(uint64_t *) answer; /* in the guest's memory */
-	_Atomic uint64_t before;    /* rings that belong to earlier commands */
-	_Atomic uint64_t heard_ns[RTT_BATCH];
+	_Atomic(uint64_t *) word; /* in the guest's memory */
+	struct answers answers;
 };
 
 static void answer(void *opaque, uint64_t rings)
 {
 	struct answering *a = opaque;
-	uint64_t number = rings - atomic_load_explicit(&a->before, memory_order_relaxed);
+	uint64_t number = answer_note(&a->answers, rings);
 
-	/* The ring that ends an endpoint is nobody's. */
-	if (number == 0 || number > RTT_BATCH)
-		return;
-	atomic_store_explicit(&a->heard_ns[number - 1], clock_ns(CLOCK_MONOTONIC_RAW),
-			      memory_order_relaxed);
-	/* pairs with the guest's load, which is an acquire on x86 */
-	__atomic_store_n(a->answer, number, __ATOMIC_RELEASE);
+	if (number)
+		answer_word(a->word, number);
+}
+
+static struct answers *answers_of(struct path *path, struct answering *a)
+{
+	return path->rig->opts->place == &bench_thread ? &a->answers
+						       : endpoint_process_answers(path->endpoint);
 }
 
 int rtt_command(struct path *path, const struct guest_access *ring, uint64_t trips, uint64_t count)
@@ -78,12 +77,14 @@ static void note_error(struct rtt_row *row, const struct anchor anchors[2])
 }
 
 static void note_trips(struct rtt_row *row, const struct anchor anchors[2],
-		       const struct guest_trip *trips, const struct answering *a, uint64_t count)
+		       const struct guest_trip *trips, const struct answers *answers,
+		       uint64_t count)
 {
 	for (uint64_t i = 0; i < count; i++) {
 		double rung = host_ns(anchors, trips[i].rung);
 		double answered = host_ns(anchors, trips[i].answered);
-		uint64_t heard_ns = atomic_load_explicit(&a->heard_ns[i], memory_order_relaxed);
+		uint64_t heard_ns =
+			atomic_load_explicit(&answers->heard_ns[i], memory_order_relaxed);
 
 		row->trip_ns[row->trips] = answered - rung;
 		row->oneway_ns[row->trips] = (double)(int64_t)(heard_ns - anchors[0].ns) - rung;
@@ -100,19 +101,21 @@ static int run_batch(struct rtt_row *row, struct rig *rig, struct answering *a, 
 		.addr = path->addr,
 	};
 	const struct guest_trip *trips = vm_memory(rig->vm, RTT_TRIPS, count * sizeof(*trips));
+	struct answers *answers = answers_of(path, a);
 	struct anchor anchors[2];
 	int err = rtt_anchor(rig, &anchors[0]);
 
 	if (err)
 		return err;
-	atomic_store_explicit(&a->before, endpoint_rings(path->endpoint), memory_order_relaxed);
+	atomic_store_explicit(&answers->before, endpoint_rings(path->endpoint),
+			      memory_order_relaxed);
 	err = rtt_command(path, &ring, RTT_TRIPS, count);
 	if (!err)
 		err = rtt_anchor(rig, &anchors[1]);
 	if (err)
 		return err;
 	note_error(row, anchors);
-	note_trips(row, anchors, trips, a, count);
+	note_trips(row, anchors, trips, answers, count);
 	return 0;
 }
 
@@ -139,7 +142,7 @@ static int measure(struct rtt_row *row, struct rig *rig, struct answering *a)
 	uint64_t rings = rig->opts->rings;
 	int err;
 
-	atomic_store(&a->answer, vm_memory(rig->vm, RTT_ANSWER, sizeof(uint64_t)));
+	atomic_store(&a->word, vm_memory(rig->vm, RTT_ANSWER, sizeof(uint64_t)));
 	row->trip_ns = calloc(rings, sizeof(*row->trip_ns));
 	row->oneway_ns = calloc(rings, sizeof(*row->oneway_ns));
 	if (!row->trip_ns || !row->oneway_ns)
@@ -155,7 +158,9 @@ static void only_this_path(struct bench_opts *opts, const struct rtt_row *row, s
 {
 	memset(opts->selected, 0, sizeof(opts->selected));
 	opts->selected[row->type - bench_paths] = true;
-	opts->blocking = !row->spin;
+	/* Another process waits for the connection too. */
+	opts->blocking = !row->spin && opts->place == &bench_thread;
+	opts->answer = RTT_ANSWER;
 	opts->endpoint.spin = row->spin;
 	opts->endpoint.rang = answer;
 	opts->endpoint.opaque = a;

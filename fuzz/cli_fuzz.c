@@ -10,6 +10,7 @@
 #include "cli/kvm_caps.h"
 #include "conform/op.h"
 #include "conform/subject.h"
+#include "endpoint/socket.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -42,6 +43,14 @@ int __wrap_subject_probe(const struct subject_type *type)
 {
 	(void)type;
 	return -ENODEV;
+}
+
+int __wrap_socket_listen(struct socket_listener *listener, const char *path);
+int __wrap_socket_listen(struct socket_listener *listener, const char *path)
+{
+	(void)listener;
+	(void)path;
+	return -EACCES;
 }
 
 void __wrap_host_read(struct host *host);
@@ -80,7 +89,8 @@ int __wrap_program_read(struct program *p, const char *path, char *why, size_t s
 /* A command that is not known here would be run for all it does. */
 static void check_commands(const struct command *const *table)
 {
-	static const char *const known[] = { "bench", "dispatch", "regions", "conform", "info" };
+	static const char *const known[] = { "bench",   "dispatch", "regions",
+					     "conform", "endpoint", "info" };
 
 	for (; table && *table; table++) {
 		size_t i = 0;
