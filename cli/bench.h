@@ -66,6 +66,8 @@ struct bench_opts {
 	unsigned int cpl;
 	int vcpu_cpu;
 	struct endpoint_opts endpoint;
+	/* How a thread waits for its eventfd. */
+	int (*start_thread)(struct endpoint **ep, int eventfd, const struct endpoint_opts *opts);
 	const struct endpoint_place *place;
 	const char *socket; /* of a place that listens, or NULL */
 	uint64_t answer;    /* where in the guest's memory an endpoint with rang answers */

@@ -11,7 +11,9 @@
 
 static int start_thread(struct path *path, int eventfd)
 {
-	return endpoint_start_eventfd(&path->endpoint, eventfd, &path->rig->opts->endpoint);
+	const struct bench_opts *opts = path->rig->opts;
+
+	return opts->start_thread(&path->endpoint, eventfd, &opts->endpoint);
 }
 
 /* Who answers is given the guest's memory; who only counts is not. */

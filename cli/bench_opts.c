@@ -212,6 +212,7 @@ static int parse(struct bench_opts *opts, int argc, char **argv, const struct op
 	int option;
 
 	parse_accel(opts, "all");
+	opts->start_thread = endpoint_start_eventfd;
 	opts->place = &bench_thread;
 	if (!default_cpus(opts))
 		return CLI_FAILED;

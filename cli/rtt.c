@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * bellwire bench rtt: every path of every back end, with a consumer that sleeps and one that spins.
+ * bellwire bench rtt: every path of every back end, with each way in which a consumer may wait.
  */
 #include "cli/rtt.h"
 #include "cli/cli.h"
@@ -19,11 +19,6 @@ struct rtt_report {
 	bool interrupted;
 };
 
-static const char *consumer(const struct rtt_row *row)
-{
-	return row->spin ? "spin" : "block";
-}
-
 static double trip(const struct rtt_row *row, double p)
 {
 	return stats_percentile(row->trip_ns, row->trips, p);
@@ -33,7 +28,7 @@ static void print_row(const struct rtt_row *row)
 {
 	char text[TERM_NUMBER];
 
-	printf("%-5s %-18s %-8s", vm_backend_name(row->be), row->type->name, consumer(row));
+	printf("%-5s %-18s %-10s", vm_backend_name(row->be), row->type->name, row->consumer->name);
 	if (!row->available) {
 		printf(" cannot be measured: %s\n", row->why);
 		return;
@@ -56,7 +51,7 @@ static void print_report(const struct rtt_report *report)
 	host_print(&report->host, stdout);
 	printf("run   guest at CPL %u, vCPU on CPU %d, endpoint (%s) on CPU %d, %" PRIu64
 	       " round trips each\n\n"
-	       "%-5s %-18s %-8s %10s %10s %10s %12s\n",
+	       "%-5s %-18s %-10s %10s %10s %10s %12s\n",
 	       opts->cpl, opts->vcpu_cpu, bench_endpoint_name(opts), opts->endpoint.cpu,
 	       opts->rings, "accel", "path", "consumer", "p50 ns", "p99 ns", "p99.9 ns",
 	       "one-way p50");
@@ -79,7 +74,7 @@ static json_t *row_json(const struct rtt_report *report, const struct rtt_row *r
 
 	return json_pack("{s:s, s:s, s:s, s:i, s:I, s:o, s:o, s:o, s:o, s:o, s:b, s:s?}", "accel",
 			 vm_backend_name(row->be), "path", row->type->name, "consumer",
-			 consumer(row), "cpl", (int)report->opts->cpl, "trips",
+			 row->consumer->name, "cpl", (int)report->opts->cpl, "trips",
 			 (json_int_t)row->trips, "p50_ns",
 			 real_or_null(known, row->trip_ns, row->trips, 0.5), "p99_ns",
 			 real_or_null(known, row->trip_ns, row->trips, 0.99), "p999_ns",
@@ -109,13 +104,14 @@ static int print_json(const struct rtt_report *report)
 }
 
 static void measure_row(struct rtt_report *report, const struct vm_backend *be,
-			const struct path_type *type, bool spin, int *status)
+			const struct path_type *type, const struct rtt_consumer *consumer,
+			int *status)
 {
 	struct rtt_row *row = &report->rows[report->nr_rows++];
 	int err;
 
-	*row = (struct rtt_row){ .be = be, .type = type, .spin = spin };
-	term_progress("%s: %s, consumer: %s", vm_backend_name(be), type->name, consumer(row));
+	*row = (struct rtt_row){ .be = be, .type = type, .consumer = consumer };
+	term_progress("%s: %s, consumer: %s", vm_backend_name(be), type->name, consumer->name);
 	err = rtt_measure(row, report->opts);
 	term_progress(NULL);
 	report->interrupted = err == -EINTR;
@@ -127,6 +123,14 @@ static void measure_row(struct rtt_report *report, const struct vm_backend *be,
 	}
 }
 
+static void measure_path(struct rtt_report *report, const struct vm_backend *be,
+			 const struct path_type *type, int *status)
+{
+	for (unsigned int i = 0; i < RTT_NR_CONSUMERS && !report->interrupted; i++)
+		if (rtt_consumer_applies(&rtt_consumers[i], type, report->opts))
+			measure_row(report, be, type, &rtt_consumers[i], status);
+}
+
 static int measure_all(struct rtt_report *report)
 {
 	const struct bench_opts *opts = report->opts;
@@ -134,10 +138,8 @@ static int measure_all(struct rtt_report *report)
 
 	for (unsigned int a = 0; a < opts->nr_accels; a++)
 		for (unsigned int i = 0; i < bench_nr_paths; i++)
-			for (int spin = 0; spin < 2; spin++)
-				if (opts->selected[i] && !report->interrupted)
-					measure_row(report, opts->accels[a], &bench_paths[i], spin,
-						    &status);
+			if (opts->selected[i])
+				measure_path(report, opts->accels[a], &bench_paths[i], &status);
 	return status;
 }
 

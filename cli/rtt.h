@@ -9,13 +9,30 @@
 #include "cli/bench_setup.h"
 #include "endpoint/answer.h"
 
-#define RTT_MAX_ROWS (BENCH_MAX_ACCELS * BENCH_MAX_PATHS * 2)
+#define RTT_NR_CONSUMERS 5u
+#define RTT_MAX_ROWS (BENCH_MAX_ACCELS * BENCH_MAX_PATHS * RTT_NR_CONSUMERS)
+
+/* How a consumer waits. */
+struct rtt_consumer {
+	const char *name;
+	int (*start)(struct endpoint **ep, int eventfd, const struct endpoint_opts *opts);
+	const char *(*unavailable)(void); /* why it cannot be had here, or NULL */
+	bool anywhere;                    /* in another process, or in a bw_poller, too */
+	bool blocking;                    /* in the eventfd's read(2) */
+	bool spin;
+};
+
+extern const struct rtt_consumer rtt_consumers[RTT_NR_CONSUMERS];
+
+/* Whether there is such a consumer of this path. */
+bool rtt_consumer_applies(const struct rtt_consumer *consumer, const struct path_type *type,
+			  const struct bench_opts *opts);
 
 /* One path with one kind of consumer. */
 struct rtt_row {
 	const struct vm_backend *be;
 	const struct path_type *type;
-	bool spin; /* the consumer does, or else sleeps until it is rung */
+	const struct rtt_consumer *consumer;
 	bool available;
 	char why[256]; /* not available: and the rest is void */
 

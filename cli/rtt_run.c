@@ -159,19 +159,18 @@ static void only_this_path(struct bench_opts *opts, const struct rtt_row *row, s
 	memset(opts->selected, 0, sizeof(opts->selected));
 	opts->selected[row->type - bench_paths] = true;
 	/* Another process waits for the connection too. */
-	opts->blocking = !row->spin && opts->place == &bench_thread;
+	opts->blocking = row->consumer->blocking && opts->place == &bench_thread;
+	opts->start_thread = row->consumer->start;
 	opts->answer = RTT_ANSWER;
-	opts->endpoint.spin = row->spin;
+	opts->endpoint.spin = row->consumer->spin;
 	opts->endpoint.rang = answer;
 	opts->endpoint.opaque = a;
 }
 
-static void say_why(struct rtt_row *row, const struct bench *bench)
+static void say_why(struct rtt_row *row, const char *why)
 {
-	const char *why = bench->rows[0].available ? "nobody is rung, and so nobody answers"
-						   : bench->rows[0].why;
-
-	snprintf(row->why, sizeof(row->why), "%s", why);
+	if (why)
+		snprintf(row->why, sizeof(row->why), "%s", why);
 }
 
 static int open_and_measure(struct rtt_row *row, const struct bench_opts *opts, struct bench *bench,
@@ -180,6 +179,9 @@ static int open_and_measure(struct rtt_row *row, const struct bench_opts *opts, 
 	struct rig rig;
 	int err;
 
+	say_why(row, row->consumer->unavailable());
+	if (row->why[0])
+		return 0;
 	bench->be = row->be;
 	err = rig_open(&rig, opts, bench);
 	if (!err)
@@ -188,7 +190,8 @@ static int open_and_measure(struct rtt_row *row, const struct bench_opts *opts, 
 	if (row->available)
 		err = measure(row, &rig, a);
 	else
-		say_why(row, bench);
+		say_why(row, bench->rows[0].available ? "nobody is rung, and so nobody answers"
+						      : bench->rows[0].why);
 	rig_close(&rig);
 	return err;
 }

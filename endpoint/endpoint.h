@@ -22,6 +22,9 @@ struct endpoint_opts {
  * in poll(2). */
 int endpoint_start_eventfd(struct endpoint **ep, int eventfd, const struct endpoint_opts *opts);
 
+/* The same, but waits in epoll_wait(2). */
+int endpoint_start_epoll(struct endpoint **ep, int eventfd, const struct endpoint_opts *opts);
+
 /* Waits in a bw_poller, without the notifier's fd. n is borrowed until endpoint_stop(). */
 int endpoint_start_poller(struct endpoint **ep, struct bw_notifier *n,
 			  const struct endpoint_opts *opts);

@@ -148,8 +148,10 @@ if [ "$(nproc)" = 1 ]; then
 else
 	run bench rtt --accel soft --rings 1500 --json
 	[ $status = 0 ] && [ ! -s err ] && json "
-		len(d['results']) == 16 and all(
-			r['consumer'] in ('block', 'spin') and r['trips'] == 1500 and
+		[sum(r['consumer'] == c for r in d['results']) for c in ('block', 'epoll', 'uring-read',
+			'uring-poll', 'spin')] == [8, 6, 6, 6, 8] and all(
+			r['why'] if r['consumer'].startswith('uring') and not r['available'] else
+			r['trips'] == 1500 and
 			0 < r['p50_ns'] <= r['p99_ns'] <= r['p999_ns'] and
 			(r['oneway_p50_ns'] is None or
 				-r['oneway_error_ns'] <= r['oneway_p50_ns'] <= r['p50_ns'] + r['oneway_error_ns'])

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The ways in which a consumer may wait for its eventfd.
+ */
+#include "cli/rtt.h"
+#include "endpoint/uring.h"
+
+static const char *always(void)
+{
+	return NULL;
+}
+
+static const char *needs_multishot_read(void)
+{
+	return endpoint_uring_unavailable(true);
+}
+
+static const char *needs_uring(void)
+{
+	return endpoint_uring_unavailable(false);
+}
+
+static int start_uring_read(struct endpoint **ep, int eventfd, const struct endpoint_opts *opts)
+{
+	return endpoint_start_uring(ep, eventfd, opts, true);
+}
+
+static int start_uring_poll(struct endpoint **ep, int eventfd, const struct endpoint_opts *opts)
+{
+	return endpoint_start_uring(ep, eventfd, opts, false);
+}
+
+#define WAITS(way, how, why) .name = way, .start = how, .unavailable = why
+
+const struct rtt_consumer rtt_consumers[RTT_NR_CONSUMERS] = {
+	{ WAITS("block", endpoint_start_eventfd, always), .anywhere = true, .blocking = true },
+	{ WAITS("epoll", endpoint_start_epoll, always) },
+	{ WAITS("uring-read", start_uring_read, needs_multishot_read) },
+	{ WAITS("uring-poll", start_uring_poll, needs_uring) },
+	{ WAITS("spin", endpoint_start_eventfd, always), .anywhere = true, .spin = true },
+};
+
+bool rtt_consumer_applies(const struct rtt_consumer *consumer, const struct path_type *type,
+			  const struct bench_opts *opts)
+{
+	return consumer->anywhere || (type->kind != &path_elided && opts->place == &bench_thread);
+}
