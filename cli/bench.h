@@ -70,7 +70,8 @@ struct bench_opts {
 	int (*start_thread)(struct endpoint **ep, int eventfd, const struct endpoint_opts *opts);
 	const struct endpoint_place *place;
 	const char *socket; /* of a place that listens, or NULL */
-	uint64_t answer;    /* where in the guest's memory an endpoint with rang answers */
+	uint64_t answer;    /* where in the guest's memory an endpoint with rang answers, */
+	int call;           /* or the eventfd that it rings instead, or -1 */
 	bool blocking;      /* the endpoints' eventfds are */
 	bool json;
 	const char *svg;

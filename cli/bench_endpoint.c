@@ -20,9 +20,9 @@ static int start_thread(struct path *path, int eventfd)
 static int start_process(struct path *path, int eventfd)
 {
 	const struct bench_opts *opts = path->rig->opts;
-	struct endpoint_reach reach = { .socket = opts->socket, .call = -1, .memory = -1 };
+	struct endpoint_reach reach = { .socket = opts->socket, .call = opts->call, .memory = -1 };
 
-	if (opts->endpoint.rang) {
+	if (opts->endpoint.rang && opts->call < 0) {
 		reach.memory = vm_memory_fd(path->rig->vm);
 		reach.answer = opts->answer - GUEST_RAM_BASE;
 	}

@@ -214,6 +214,7 @@ static int parse(struct bench_opts *opts, int argc, char **argv, const struct op
 	parse_accel(opts, "all");
 	opts->start_thread = endpoint_start_eventfd;
 	opts->place = &bench_thread;
+	opts->call = -1;
 	if (!default_cpus(opts))
 		return CLI_FAILED;
 	while ((option = cli_option(argc, argv, options)) != -1)

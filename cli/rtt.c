@@ -24,11 +24,17 @@ static double trip(const struct rtt_row *row, double p)
 	return stats_percentile(row->trip_ns, row->trips, p);
 }
 
+static const char *answer_name(const struct rtt_consumer *consumer)
+{
+	return consumer->interrupts ? "interrupt" : "word";
+}
+
 static void print_row(const struct rtt_row *row)
 {
 	char text[TERM_NUMBER];
 
-	printf("%-5s %-18s %-10s", vm_backend_name(row->be), row->type->name, row->consumer->name);
+	printf("%-5s %-18s %-10s %-9s", vm_backend_name(row->be), row->type->name,
+	       row->consumer->name, answer_name(row->consumer));
 	if (!row->available) {
 		printf(" cannot be measured: %s\n", row->why);
 		return;
@@ -51,16 +57,18 @@ static void print_report(const struct rtt_report *report)
 	host_print(&report->host, stdout);
 	printf("run   guest at CPL %u, vCPU on CPU %d, endpoint (%s) on CPU %d, %" PRIu64
 	       " round trips each\n\n"
-	       "%-5s %-18s %-10s %10s %10s %10s %12s\n",
+	       "%-5s %-18s %-10s %-9s %10s %10s %10s %12s\n",
 	       opts->cpl, opts->vcpu_cpu, bench_endpoint_name(opts), opts->endpoint.cpu,
-	       opts->rings, "accel", "path", "consumer", "p50 ns", "p99 ns", "p99.9 ns",
+	       opts->rings, "accel", "path", "consumer", "answer", "p50 ns", "p99 ns", "p99.9 ns",
 	       "one-way p50");
 	for (unsigned int i = 0; i < report->nr_rows; i++)
 		if (!report->rows[i].available || report->rows[i].trips > 0)
 			print_row(&report->rows[i]);
-	puts("\nA round trip: the guest rings, the endpoint answers in guest memory, the guest, "
-	     "which "
-	     "spins, sees it.\nOne-way: from before the ring until the consumer has it.");
+	puts("\nA round trip: the guest rings, the endpoint answers, the guest, which spins, sees "
+	     "it.\n"
+	     "word: in the guest's memory. interrupt: by KVM's irqfd, until its handler has "
+	     "returned.\n"
+	     "One-way: from before the ring until the consumer has it.");
 }
 
 static json_t *real_or_null(bool known, const double *sorted, uint64_t n, double p)
@@ -72,10 +80,10 @@ static json_t *row_json(const struct rtt_report *report, const struct rtt_row *r
 {
 	bool known = row->trips > 0, oneway = known && row->related;
 
-	return json_pack("{s:s, s:s, s:s, s:i, s:I, s:o, s:o, s:o, s:o, s:o, s:b, s:s?}", "accel",
-			 vm_backend_name(row->be), "path", row->type->name, "consumer",
-			 row->consumer->name, "cpl", (int)report->opts->cpl, "trips",
-			 (json_int_t)row->trips, "p50_ns",
+	return json_pack("{s:s, s:s, s:s, s:s, s:i, s:I, s:o, s:o, s:o, s:o, s:o, s:b, s:s?}",
+			 "accel", vm_backend_name(row->be), "path", row->type->name, "consumer",
+			 row->consumer->name, "answer", answer_name(row->consumer), "cpl",
+			 (int)report->opts->cpl, "trips", (json_int_t)row->trips, "p50_ns",
 			 real_or_null(known, row->trip_ns, row->trips, 0.5), "p99_ns",
 			 real_or_null(known, row->trip_ns, row->trips, 0.99), "p999_ns",
 			 real_or_null(known, row->trip_ns, row->trips, 0.999), "oneway_p50_ns",
@@ -127,7 +135,7 @@ static void measure_path(struct rtt_report *report, const struct vm_backend *be,
 			 const struct path_type *type, int *status)
 {
 	for (unsigned int i = 0; i < RTT_NR_CONSUMERS && !report->interrupted; i++)
-		if (rtt_consumer_applies(&rtt_consumers[i], type, report->opts))
+		if (rtt_consumer_applies(&rtt_consumers[i], be, type, report->opts))
 			measure_row(report, be, type, &rtt_consumers[i], status);
 }
 

@@ -9,7 +9,7 @@
 #include "cli/bench_setup.h"
 #include "endpoint/answer.h"
 
-#define RTT_NR_CONSUMERS 5u
+#define RTT_NR_CONSUMERS 7u
 #define RTT_MAX_ROWS (BENCH_MAX_ACCELS * BENCH_MAX_PATHS * RTT_NR_CONSUMERS)
 
 /* How a consumer waits. */
@@ -20,13 +20,14 @@ struct rtt_consumer {
 	bool anywhere;                    /* in another process, or in a bw_poller, too */
 	bool blocking;                    /* in the eventfd's read(2) */
 	bool spin;
+	bool interrupts; /* it answers by KVM's irqfd, not by a word in the guest's memory */
 };
 
 extern const struct rtt_consumer rtt_consumers[RTT_NR_CONSUMERS];
 
 /* Whether there is such a consumer of this path. */
-bool rtt_consumer_applies(const struct rtt_consumer *consumer, const struct path_type *type,
-			  const struct bench_opts *opts);
+bool rtt_consumer_applies(const struct rtt_consumer *consumer, const struct vm_backend *be,
+			  const struct path_type *type, const struct bench_opts *opts);
 
 /* One path with one kind of consumer. */
 struct rtt_row {
@@ -59,9 +60,10 @@ int rtt_measure(struct rtt_row *row, const struct bench_opts *opts);
 /* Finds one by exchanging words with the guest through its memory. Fails as sample_path() does. */
 int rtt_anchor(struct rig *rig, struct anchor *anchor);
 
-/* Lets the guest ring and wait for the answer, count times; it writes struct guest_trip[] to trips,
- * guest-physical. Fails as sample_path() does. */
-int rtt_command(struct path *path, const struct guest_access *ring, uint64_t trips, uint64_t count);
+/* Lets the guest ring and wait for the answer, the uint64_t at answer, count times; it writes
+ * struct guest_trip[] to trips. Both are guest-physical. Fails as sample_path() does. */
+int rtt_command(struct path *path, const struct guest_access *ring, uint64_t answer, uint64_t trips,
+		uint64_t count);
 
 /* Where things are in the guest's memory. */
 #define RTT_ANSWER GUEST_SCRATCH

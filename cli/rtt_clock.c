@@ -91,7 +91,7 @@ int rtt_anchor(struct rig *rig, struct anchor *anchor)
 		cli_failed("cannot start a thread: %s", strerror(-err));
 		return err;
 	}
-	err = rtt_command(&rig->paths[0], &ring, RTT_EXCHANGES, EXCHANGES);
+	err = rtt_command(&rig->paths[0], &ring, RTT_ANSWER, RTT_EXCHANGES, EXCHANGES);
 	atomic_store_explicit(&x.stopping, true, memory_order_relaxed);
 	pthread_join(thread, NULL);
 	if (!err)

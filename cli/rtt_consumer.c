@@ -38,10 +38,16 @@ const struct rtt_consumer rtt_consumers[RTT_NR_CONSUMERS] = {
 	{ WAITS("uring-read", start_uring_read, needs_multishot_read) },
 	{ WAITS("uring-poll", start_uring_poll, needs_uring) },
 	{ WAITS("spin", endpoint_start_eventfd, always), .anywhere = true, .spin = true },
+	{ WAITS("block", endpoint_start_eventfd, always), .anywhere = true, .blocking = true,
+	  .interrupts = true },
+	{ WAITS("spin", endpoint_start_eventfd, always), .anywhere = true, .spin = true,
+	  .interrupts = true },
 };
 
-bool rtt_consumer_applies(const struct rtt_consumer *consumer, const struct path_type *type,
-			  const struct bench_opts *opts)
+bool rtt_consumer_applies(const struct rtt_consumer *consumer, const struct vm_backend *be,
+			  const struct path_type *type, const struct bench_opts *opts)
 {
+	if (consumer->interrupts && be != &vm_kvm)
+		return false;
 	return consumer->anywhere || (type->kind != &path_elided && opts->place == &bench_thread);
 }

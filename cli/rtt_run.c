@@ -12,6 +12,8 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #define MAX_ERROR_NS 2000.0 /* of the relation: beyond it, one-way times mean nothing */
 #define PATIENCE_S 30u      /* a guest whose ring was lost waits for ever */
@@ -19,15 +21,18 @@
 /* The endpoint's part, of one that is a thread of this process. */
 struct answering {
 	_Atomic(uint64_t *) word; /* in the guest's memory */
+	int call;                 /* the eventfd that is rung instead, or -1 */
 	struct answers answers;
 };
 
-static void answer(void *opaque, uint64_t rings)
+static void answer_ring(void *opaque, uint64_t rings)
 {
 	struct answering *a = opaque;
 	uint64_t number = answer_note(&a->answers, rings);
 
-	if (number)
+	if (number && a->call >= 0)
+		answer_call(a->call);
+	else if (number)
 		answer_word(a->word, number);
 }
 
@@ -37,18 +42,19 @@ static struct answers *answers_of(struct path *path, struct answering *a)
 						       : endpoint_process_answers(path->endpoint);
 }
 
-int rtt_command(struct path *path, const struct guest_access *ring, uint64_t trips, uint64_t count)
+int rtt_command(struct path *path, const struct guest_access *ring, uint64_t answer, uint64_t trips,
+		uint64_t count)
 {
 	struct rig *rig = path->rig;
 	struct guest_mailbox *mailbox = vcpu_mailbox(rig->vcpu);
-	uint64_t *word = vm_memory(rig->vm, RTT_ANSWER, sizeof(*word));
+	uint64_t *word = vm_memory(rig->vm, answer, sizeof(*word));
 	int err;
 
 	mailbox->op = GUEST_ROUND_TRIP;
 	mailbox->count = count;
 	mailbox->ring = *ring;
 	mailbox->trips = trips;
-	mailbox->answer = RTT_ANSWER;
+	mailbox->answer = answer;
 	__atomic_store_n(word, 0, __ATOMIC_RELAXED);
 	interrupt_after(PATIENCE_S);
 	err = run_guest(path);
@@ -109,7 +115,7 @@ static int run_batch(struct rtt_row *row, struct rig *rig, struct answering *a, 
 		return err;
 	atomic_store_explicit(&answers->before, endpoint_rings(path->endpoint),
 			      memory_order_relaxed);
-	err = rtt_command(path, &ring, RTT_TRIPS, count);
+	err = rtt_command(path, &ring, rig->opts->answer, RTT_TRIPS, count);
 	if (!err)
 		err = rtt_anchor(rig, &anchors[1]);
 	if (err)
@@ -161,9 +167,9 @@ static void only_this_path(struct bench_opts *opts, const struct rtt_row *row, s
 	/* Another process waits for the connection too. */
 	opts->blocking = row->consumer->blocking && opts->place == &bench_thread;
 	opts->start_thread = row->consumer->start;
-	opts->answer = RTT_ANSWER;
+	opts->answer = row->consumer->interrupts ? GUEST_INTERRUPTS : RTT_ANSWER;
 	opts->endpoint.spin = row->consumer->spin;
-	opts->endpoint.rang = answer;
+	opts->endpoint.rang = answer_ring;
 	opts->endpoint.opaque = a;
 }
 
@@ -171,6 +177,18 @@ static void say_why(struct rtt_row *row, const char *why)
 {
 	if (why)
 		snprintf(row->why, sizeof(row->why), "%s", why);
+}
+
+/* Why the guest would wait for ever, or NULL. */
+static const char *why_no_answer(struct rig *rig, const struct row *row)
+{
+	if (!row->available)
+		return row->why;
+	if (!row->rung)
+		return "nobody is rung, and so nobody answers";
+	if (rig->opts->call >= 0 && vm_irqfd(rig->vm, rig->opts->call) < 0)
+		return vm_last_error();
+	return NULL;
 }
 
 static int open_and_measure(struct rtt_row *row, const struct bench_opts *opts, struct bench *bench,
@@ -186,13 +204,37 @@ static int open_and_measure(struct rtt_row *row, const struct bench_opts *opts, 
 	err = rig_open(&rig, opts, bench);
 	if (!err)
 		err = pin_thread(opts->vcpu_cpu);
-	row->available = !err && bench->rows[0].rung;
+	if (!err)
+		say_why(row, why_no_answer(&rig, &bench->rows[0]));
+	row->available = !err && !row->why[0];
 	if (row->available)
 		err = measure(row, &rig, a);
-	else
-		say_why(row, bench->rows[0].available ? "nobody is rung, and so nobody answers"
-						      : bench->rows[0].why);
 	rig_close(&rig);
+	return err;
+}
+
+/* What interrupts the guest: an eventfd that is opened before the endpoint is given it. */
+static int open_call(struct bench_opts *opts, struct answering *a, bool interrupts)
+{
+	if (interrupts) {
+		opts->call = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+		if (opts->call < 0)
+			return cli_failed("eventfd: %s", strerror(errno)), -EMFILE;
+	}
+	a->call = opts->call;
+	return 0;
+}
+
+static int call_and_measure(struct rtt_row *row, struct bench_opts *opts, struct bench *bench,
+			    struct answering *a)
+{
+	int err = open_call(opts, a, row->consumer->interrupts);
+
+	if (err)
+		return err;
+	err = open_and_measure(row, opts, bench, a);
+	if (opts->call >= 0)
+		close(opts->call);
 	return err;
 }
 
@@ -205,7 +247,7 @@ int rtt_measure(struct rtt_row *row, const struct bench_opts *all)
 
 	if (a && bench) {
 		only_this_path(&opts, row, a);
-		err = open_and_measure(row, &opts, bench, a);
+		err = call_and_measure(row, &opts, bench, a);
 	} else {
 		cli_failed("no memory");
 	}

@@ -16,8 +16,11 @@
 #define GUEST_RAM_BASE 0x200000u
 #define GUEST_RAM_MIN 0x200000u
 
-#define GUEST_PAGE_TABLES (GUEST_RAM_BASE + 0x0u) /* 64 KiB, the back end's */
-#define GUEST_ENTRY (GUEST_RAM_BASE + 0x10000u)   /* the image, at most 64 KiB */
+#define GUEST_PAGE_TABLES (GUEST_RAM_BASE + 0x0u)   /* 64 KiB, the back end's, but for this word: */
+#define GUEST_INTERRUPTS (GUEST_RAM_BASE + 0xe000u) /* uint64_t: how many vCPU 0 has taken */
+#define GUEST_IMAGE (GUEST_RAM_BASE + 0x10000u)     /* at most 64 KiB */
+#define GUEST_INTERRUPT GUEST_IMAGE                 /* it begins with the interrupt handler */
+#define GUEST_ENTRY (GUEST_IMAGE + 0x40u)
 
 /* Filled by the back end and called like a function: input in RCX, RDX, R8, status in RAX. */
 #define GUEST_HYPERCALL_PAGE (GUEST_RAM_BASE + 0x20000u)
@@ -34,6 +37,9 @@
 #define GUEST_TOP 0xffffffffffe00000u
 
 #define GUEST_DONE_PORT 0xb311u /* one byte; the VMM takes it before the bus sees it */
+
+/* Of the local APIC, where the handler says that it is done. */
+#define GUEST_APIC_EOI 0xfee000b0u
 
 enum guest_op {
 	GUEST_RING,       /* the same access count times, in a tight loop */

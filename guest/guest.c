@@ -7,12 +7,16 @@
 #include <guest/insn.h>
 
 /* guest.ld cannot read abi.h and has these as numbers. */
-_Static_assert(GUEST_ENTRY == 0x210000, "guest.ld places the image there");
-_Static_assert(GUEST_HYPERCALL_PAGE - GUEST_ENTRY == 0x10000, "guest.ld checks the size");
+_Static_assert(GUEST_IMAGE == 0x210000, "guest.ld places the image there");
+_Static_assert(GUEST_ENTRY == 0x210040, "guest.ld places guest_entry() there");
+_Static_assert(GUEST_HYPERCALL_PAGE - GUEST_IMAGE == 0x10000, "guest.ld checks the size");
+
+struct interrupt_frame;
 
 #define INLINE static inline __attribute__((always_inline))
 
 void guest_entry(struct guest_mailbox *mailbox);
+void guest_interrupt(struct interrupt_frame *frame);
 
 /* Inlined with kind and len constant, one instruction is left of it. */
 INLINE uint64_t perform(uint32_t kind, uint32_t len, uint64_t addr, uint64_t value, uint32_t count)
@@ -128,7 +132,18 @@ static void round_trip_command(struct guest_mailbox *mailbox)
 	}
 }
 
-/* guest.ld puts it first, where the vCPUs start. There is nobody to return to. */
+/* Only vCPU 0 is ever interrupted. */
+__attribute__((interrupt, section(".text.interrupt"))) void
+guest_interrupt(struct interrupt_frame *frame)
+{
+	volatile uint64_t *interrupts = (volatile uint64_t *)(uint64_t)GUEST_INTERRUPTS;
+
+	(void)frame;
+	*interrupts = *interrupts + 1;
+	*(volatile uint32_t *)(uint64_t)GUEST_APIC_EOI = 0;
+}
+
+/* guest.ld puts it where the vCPUs start. There is nobody to return to. */
 __attribute__((noreturn, section(".text.entry"))) void guest_entry(struct guest_mailbox *mailbox)
 {
 	for (;;) {

@@ -151,12 +151,24 @@ else
 		[sum(r['consumer'] == c for r in d['results']) for c in ('block', 'epoll', 'uring-read',
 			'uring-poll', 'spin')] == [8, 6, 6, 6, 8] and all(
 			r['why'] if r['consumer'].startswith('uring') and not r['available'] else
-			r['trips'] == 1500 and
+			r['trips'] == 1500 and r['answer'] == 'word' and
 			0 < r['p50_ns'] <= r['p99_ns'] <= r['p999_ns'] and
 			(r['oneway_p50_ns'] is None or
 				-r['oneway_error_ns'] <= r['oneway_p50_ns'] <= r['p50_ns'] + r['oneway_error_ns'])
 			for r in d['results'])"
 	result "bench rtt times every round trip, and the way there is a part of it"
+
+	name="bench rtt: the answer comes as an interrupt"
+	run bench rtt --accel kvm --path ioeventfd-pio --rings 50 --json
+	if ! grep -q '"trips": 50' out; then
+		skip "$name" "KVM cannot be used"
+	elif ! json "any(r['answer'] == 'interrupt' and r['available'] for r in d['results'])"; then
+		skip "$name" "$(grep -m 1 'no interrupt\|KVM_IRQFD\|routes' out)"
+	else
+		[ $status = 0 ] && json "[r['consumer'] for r in d['results'] if
+			r['answer'] == 'interrupt' and r['trips'] == 50] == ['block', 'spin']"
+		result "$name"
+	fi
 
 	run bench rtt --accel soft --path null-pio --rings 10
 	[ $status = 1 ] && grep -q 'nobody is rung' out

@@ -43,6 +43,7 @@ struct vm_backend {
 	int (*hypercall_probe)(const struct vm *vm);
 	int (*exits)(struct vcpu *vcpu, uint64_t *exits); /* NULL: cannot be told */
 	int (*kvm_fd)(const struct vm *vm);               /* NULL: not KVM's */
+	int (*irqfd)(struct vm *vm, int eventfd);         /* NULL: no interrupts */
 };
 
 /* Sets vm_last_error() and returns -err. */

@@ -181,6 +181,7 @@ const struct vm_backend vm_kvm = {
 	.hypercall_probe = kvm_x86_hypercall_probe,
 	.exits = kvm_stats_exits,
 	.kvm_fd = kvm_vm_fd,
+	.irqfd = kvm_irqfd,
 };
 #else
 #include <vmm/backend.h>

@@ -34,6 +34,9 @@ int kvm_x86_vm_init(struct kvm_vm *vm);
 int kvm_x86_vcpu_init(struct kvm_vcpu *vcpu);
 int kvm_x86_hypercall_probe(const struct vm *vm);
 
+/* kvm_irq.c */
+int kvm_irqfd(struct vm *vm, int eventfd);
+
 /* kvm_run.c */
 int kvm_vcpu_run(struct vcpu *vcpu, bw_handler_fn *fn, void *opaque);
 void kvm_vcpu_stop(struct vcpu *vcpu);

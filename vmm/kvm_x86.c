@@ -28,7 +28,8 @@
 #define RFLAGS 0x2u
 #define RFLAGS_IOPL3 0x3000u
 
-/* After the page tables. The I/O bitmap has a bit for each port and a byte of ones behind it. */
+/* After the page tables, before kvm_irq.c's. The I/O bitmap has a bit for each port and a byte of
+ * ones behind it. */
 #define TSS (PAGE_TABLES + NR_PAGE_TABLES * PAGE)
 #define TSS_IO_BITMAP 104u
 #define TSS_SIZE (TSS_IO_BITMAP + 0x10000u / 8 + 1)

@@ -104,7 +104,7 @@ static int load_guest(struct vm *vm, uint64_t ram_size)
 		return r;
 	}
 	vm->ram_size = ram_size;
-	memcpy(vm_memory(vm, GUEST_ENTRY, 0), guest_image, (size_t)(guest_image_end - guest_image));
+	memcpy(vm_memory(vm, GUEST_IMAGE, 0), guest_image, (size_t)(guest_image_end - guest_image));
 	return 0;
 }
 
@@ -237,6 +237,13 @@ int vm_kvm_fd(const struct vm *vm)
 	if (!vm->be->kvm_fd)
 		return vm_error(EOPNOTSUPP, "%s has no KVM fd", vm->be->name);
 	return vm->be->kvm_fd(vm);
+}
+
+int vm_irqfd(struct vm *vm, int eventfd)
+{
+	if (!vm->be->irqfd)
+		return vm_error(EOPNOTSUPP, "%s has no interrupt controller", vm->be->name);
+	return vm->be->irqfd(vm, eventfd);
 }
 
 int vm_hypercall_probe(const struct vm *vm)

@@ -59,6 +59,13 @@ uint64_t vm_last_gpa(const struct vm *vm);
 struct vcpu *vm_vcpu(struct vm *vm, unsigned int index);
 int vm_kvm_fd(const struct vm *vm); /* -EOPNOTSUPP: not KVM's */
 
+/*
+ * Has vCPU 0 interrupted whenever the eventfd is signalled, until the eventfd is closed: KVM_IRQFD,
+ * a message to its local APIC. The guest counts it at GUEST_INTERRUPTS. Once, before the vCPU runs.
+ * -EOPNOTSUPP: the back end has no interrupt controller, or none that an eventfd reaches.
+ */
+int vm_irqfd(struct vm *vm, int eventfd);
+
 /* 0 if GUEST_HYPERCALL works in this VM, else -EOPNOTSUPP, and vm_last_error() says what is
  * missing; the guest's hypercall is then an invalid instruction. */
 int vm_hypercall_probe(const struct vm *vm);
