@@ -29,6 +29,8 @@ struct path;
 struct endpoint_place {
 	const char *name;
 	int (*start)(struct path *path, int eventfd); /* -errno */
+	bool answers;
+	const char *absent; /* what -ENOENT means, or NULL */
 };
 
 extern const struct endpoint_place bench_thread;

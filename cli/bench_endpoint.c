@@ -4,9 +4,11 @@
  */
 #include "cli/bench_setup.h"
 #include "cli/cli.h"
+#include "endpoint/module.h"
 #include "endpoint/process.h"
 #include "endpoint/socket.h"
 
+#include <errno.h>
 #include <string.h>
 
 static int start_thread(struct path *path, int eventfd)
@@ -29,10 +31,19 @@ static int start_process(struct path *path, int eventfd)
 	return endpoint_start_process(&path->endpoint, eventfd, &opts->endpoint, &reach);
 }
 
-const struct endpoint_place bench_thread = { "thread", start_thread };
-static const struct endpoint_place bench_process = { "process", start_process };
+static int start_module(struct path *path, int eventfd)
+{
+	return endpoint_start_module(&path->endpoint, eventfd, &path->rig->opts->endpoint);
+}
 
-static const struct endpoint_place *const places[] = { &bench_thread, &bench_process };
+const struct endpoint_place bench_thread = { "thread", start_thread, true, NULL };
+static const struct endpoint_place bench_process = { "process", start_process, true, NULL };
+static const struct endpoint_place bench_module = {
+	"module", start_module, false, "there is no /dev/doorbell: module/doorbell.ko is not loaded"
+};
+
+static const struct endpoint_place *const places[] = { &bench_thread, &bench_process,
+						       &bench_module };
 
 /* A socket is told from a name by its slash, so that a name with a slip in it is no socket. */
 bool bench_parse_endpoint(struct bench_opts *opts, const char *text)
@@ -47,8 +58,10 @@ bool bench_parse_endpoint(struct bench_opts *opts, const char *text)
 	opts->socket = text;
 	if (strchr(text, '/'))
 		return true;
-	cli_usage("'%s' is no endpoint; there are thread, process, and a socket, a path with a '/'",
-		  text);
+	cli_usage(
+		"'%s' is no endpoint; there are thread, process, module, and a socket, a path with "
+		"a '/'",
+		text);
 	return false;
 }
 
@@ -60,10 +73,11 @@ const char *bench_endpoint_name(const struct bench_opts *opts)
 int bench_start_endpoint(struct path *path, int eventfd)
 {
 	const struct bench_opts *opts = path->rig->opts;
+	const char *absent = opts->place->absent;
 	int err = opts->place->start(path, eventfd);
 
 	if (err)
 		cli_failed("%s: endpoint %s: %s", path->type->name, bench_endpoint_name(opts),
-			   socket_strerror(err));
+			   err == -ENOENT && absent ? absent : socket_strerror(err));
 	return err;
 }

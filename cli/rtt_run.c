@@ -186,6 +186,8 @@ static const char *why_no_answer(struct rig *rig, const struct row *row)
 		return row->why;
 	if (!row->rung)
 		return "nobody is rung, and so nobody answers";
+	if (!rig->opts->place->answers)
+		return "the endpoint counts, and does not answer";
 	if (rig->opts->call >= 0 && vm_irqfd(rig->vm, rig->opts->call) < 0)
 		return vm_last_error();
 	return NULL;

@@ -165,6 +165,9 @@ def main():
     refuses("'extra'", "endpoint", "extra")
     refuses("'proces' is no endpoint", "bench", "--endpoint", "proces")
     refuses("'' is no endpoint", "bench", "--endpoint", "")
+    if not os.path.exists("/dev/doorbell"):
+        done = run("bench", "--endpoint", "module", "--path", "ioeventfd-pio")
+        result("a module that is not loaded is named", done.returncode == 1 and "doorbell.ko" in done.stderr)
     backends = json.loads(run("info", "--json").stdout)["backends"]
     with tempfile.TemporaryDirectory() as directory:
         path = os.path.join(directory, "socket")

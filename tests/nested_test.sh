@@ -71,19 +71,6 @@ expect "a lost ring" lost "1 1 0"
 result no-hc 0 json "$(bench "$(bench_row null-pio null null)")"
 expect "no hypercall" no-hc "1 1 0"
 
-# trips N WHY
-trips() {
-	echo "{\"schema\": \"bellwire.bench/1\", \"options\": {\"cpl\": 0, \"rings\": 9}, \"results\": [
-		{\"path\": \"p\", \"consumer\": \"block\", \"answer\": \"word\", \"trips\": $1, \"why\": $2}]}"
-}
-
-result rtt 0 json "$(trips 9 null)"
-expect "round trips are counted by the row" rtt "1 0 0"
-result few 0 json "$(trips 8 null)"
-expect "a round trip that is missing" few "0 1 0"
-result no-irq 0 json "$(trips 0 '"no KVM_IRQFD"')"
-expect "a row that cannot be measured" no-irq "0 0 1"
-
 result info 0 json "$(info true "$caps")"
 expect "KVM and its hypercalls" info "2 0 0"
 result no-kvm 0 json "$(info false)"
