@@ -10,33 +10,13 @@ static const char *always(void)
 	return NULL;
 }
 
-static const char *needs_multishot_read(void)
-{
-	return endpoint_uring_unavailable(true);
-}
-
-static const char *needs_uring(void)
-{
-	return endpoint_uring_unavailable(false);
-}
-
-static int start_uring_read(struct endpoint **ep, int eventfd, const struct endpoint_opts *opts)
-{
-	return endpoint_start_uring(ep, eventfd, opts, true);
-}
-
-static int start_uring_poll(struct endpoint **ep, int eventfd, const struct endpoint_opts *opts)
-{
-	return endpoint_start_uring(ep, eventfd, opts, false);
-}
-
 #define WAITS(way, how, why) .name = way, .start = how, .unavailable = why
 
 const struct rtt_consumer rtt_consumers[RTT_NR_CONSUMERS] = {
 	{ WAITS("block", endpoint_start_eventfd, always), .anywhere = true, .blocking = true },
 	{ WAITS("epoll", endpoint_start_epoll, always) },
-	{ WAITS("uring-read", start_uring_read, needs_multishot_read) },
-	{ WAITS("uring-poll", start_uring_poll, needs_uring) },
+	{ WAITS("uring-read", endpoint_start_uring_read, endpoint_uring_read_unavailable) },
+	{ WAITS("uring-poll", endpoint_start_uring_poll, endpoint_uring_poll_unavailable) },
 	{ WAITS("spin", endpoint_start_eventfd, always), .anywhere = true, .spin = true },
 	{ WAITS("block", endpoint_start_eventfd, always), .anywhere = true, .blocking = true,
 	  .interrupts = true },

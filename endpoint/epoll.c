@@ -2,7 +2,7 @@
  *
  * An endpoint that waits as an event loop does: epoll_wait(2), then a read(2).
  */
-#include "endpoint/thread.h"
+#include "endpoint/eventfd.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -11,9 +11,8 @@
 #include <unistd.h>
 
 struct epoll_endpoint {
-	struct endpoint base;
-	int eventfd, epoll;
-	atomic_bool stopping;
+	struct eventfd_endpoint plain;
+	int epoll;
 };
 
 static void epoll_loop(struct endpoint *base)
@@ -22,24 +21,10 @@ static void epoll_loop(struct endpoint *base)
 	struct epoll_event event;
 	eventfd_t rings;
 
-	while (!atomic_load_explicit(&ep->stopping, memory_order_relaxed))
+	while (eventfd_endpoint_runs(&ep->plain))
 		if (epoll_wait(ep->epoll, &event, 1, -1) == 1 &&
-		    eventfd_read(ep->eventfd, &rings) == 0)
+		    eventfd_read(ep->plain.eventfd, &rings) == 0)
 			endpoint_count(base, rings);
-}
-
-static void epoll_ring(struct endpoint *base)
-{
-	eventfd_write(((struct epoll_endpoint *)base)->eventfd, 1);
-}
-
-/* As for the plain eventfd: the write wakes the loop, and no longer counts. */
-static void epoll_stop(struct endpoint *base)
-{
-	struct epoll_endpoint *ep = (struct epoll_endpoint *)base;
-
-	atomic_store_explicit(&ep->stopping, true, memory_order_relaxed);
-	eventfd_write(ep->eventfd, 1);
 }
 
 static void epoll_free(struct endpoint *base)
@@ -50,8 +35,8 @@ static void epoll_free(struct endpoint *base)
 
 static const struct endpoint_ops epoll_ops = {
 	.loop = epoll_loop,
-	.ring = epoll_ring,
-	.stop = epoll_stop,
+	.ring = eventfd_endpoint_ring,
+	.stop = eventfd_endpoint_stop,
 	.free = epoll_free,
 };
 
@@ -63,8 +48,7 @@ int endpoint_start_epoll(struct endpoint **out, int eventfd, const struct endpoi
 
 	if (!ep)
 		return -ENOMEM;
-	ep->eventfd = eventfd;
-	atomic_init(&ep->stopping, false);
+	eventfd_endpoint_init(&ep->plain, eventfd);
 	ep->epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (ep->epoll < 0) {
 		err = -errno;
@@ -72,10 +56,10 @@ int endpoint_start_epoll(struct endpoint **out, int eventfd, const struct endpoi
 	}
 	err = epoll_ctl(ep->epoll, EPOLL_CTL_ADD, eventfd, &event) ? -errno : 0;
 	if (!err)
-		err = endpoint_start(&ep->base, &epoll_ops, opts);
+		err = endpoint_start(&ep->plain.base, &epoll_ops, opts);
 	if (err)
 		goto close_epoll;
-	*out = &ep->base;
+	*out = &ep->plain.base;
 	return 0;
 
 close_epoll:

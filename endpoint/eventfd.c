@@ -3,18 +3,23 @@
  * An endpoint behind an eventfd: read(2) until it is empty, then poll(2). The same loop for a plain
  * eventfd and for a notifier's, so that what differs between two paths is the path.
  */
-#include "endpoint/thread.h"
+#include "endpoint/eventfd.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 
-struct eventfd_endpoint {
-	struct endpoint base;
-	int eventfd;
-	atomic_bool stopping;
-};
+void eventfd_endpoint_init(struct eventfd_endpoint *ep, int eventfd)
+{
+	ep->eventfd = eventfd;
+	atomic_init(&ep->stopping, false);
+}
+
+bool eventfd_endpoint_runs(struct eventfd_endpoint *ep)
+{
+	return !atomic_load_explicit(&ep->stopping, memory_order_relaxed);
+}
 
 static void eventfd_loop(struct endpoint *base)
 {
@@ -22,7 +27,7 @@ static void eventfd_loop(struct endpoint *base)
 	struct pollfd pfd = { .fd = ep->eventfd, .events = POLLIN };
 	eventfd_t rings;
 
-	while (!atomic_load_explicit(&ep->stopping, memory_order_relaxed)) {
+	while (eventfd_endpoint_runs(ep)) {
 		if (eventfd_read(ep->eventfd, &rings) == 0)
 			endpoint_count(base, rings);
 		else if (!base->opts.spin)
@@ -30,13 +35,13 @@ static void eventfd_loop(struct endpoint *base)
 	}
 }
 
-static void eventfd_ring(struct endpoint *base)
+void eventfd_endpoint_ring(struct endpoint *base)
 {
 	eventfd_write(((struct eventfd_endpoint *)base)->eventfd, 1);
 }
 
 /* The write wakes the loop; that it counts as a ring no longer matters to anybody. */
-static void eventfd_stop(struct endpoint *base)
+void eventfd_endpoint_stop(struct endpoint *base)
 {
 	struct eventfd_endpoint *ep = (struct eventfd_endpoint *)base;
 
@@ -51,8 +56,8 @@ static void eventfd_free(struct endpoint *base)
 
 static const struct endpoint_ops eventfd_ops = {
 	.loop = eventfd_loop,
-	.ring = eventfd_ring,
-	.stop = eventfd_stop,
+	.ring = eventfd_endpoint_ring,
+	.stop = eventfd_endpoint_stop,
 	.free = eventfd_free,
 };
 
@@ -63,8 +68,7 @@ int endpoint_start_eventfd(struct endpoint **out, int eventfd, const struct endp
 
 	if (!ep)
 		return -ENOMEM;
-	ep->eventfd = eventfd;
-	atomic_init(&ep->stopping, false);
+	eventfd_endpoint_init(ep, eventfd);
 	err = endpoint_start(&ep->base, &eventfd_ops, opts);
 	if (err) {
 		free(ep);

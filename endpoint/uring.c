@@ -3,8 +3,8 @@
  * An endpoint that waits in an io_uring. One multishot request stands for all rings to come: of
  * read, whose completions bring the counts (Linux 6.7), or of poll, each followed by a read(2).
  */
-#include "endpoint/thread.h"
 #include "endpoint/uring.h"
+#include "endpoint/eventfd.h"
 
 #include <errno.h>
 
@@ -25,10 +25,8 @@
 #define PAGE 4096u
 
 struct uring_endpoint {
-	struct endpoint base;
-	int eventfd;
+	struct eventfd_endpoint plain;
 	bool read; /* multishot read, not poll */
-	atomic_bool stopping;
 	struct io_uring ring;
 	struct io_uring_buf_ring *free_buffers; /* where the kernel finds those it may fill */
 	uint64_t buffers[NR_BUFFERS];
@@ -60,7 +58,7 @@ static bool supports(struct io_uring *ring, int op)
 	return yes;
 }
 
-const char *endpoint_uring_unavailable(bool read)
+static const char *unavailable(bool read)
 {
 	struct io_uring ring;
 	int err = init_ring(&ring);
@@ -105,11 +103,11 @@ static void arm(struct uring_endpoint *ep)
 	struct io_uring_sqe *sqe = io_uring_get_sqe(&ep->ring);
 
 	if (ep->read) {
-		io_uring_prep_rw(OP_READ_MULTISHOT, sqe, ep->eventfd, NULL, 0, 0);
+		io_uring_prep_rw(OP_READ_MULTISHOT, sqe, ep->plain.eventfd, NULL, 0, 0);
 		sqe->flags |= IOSQE_BUFFER_SELECT;
 		sqe->buf_group = GROUP;
 	} else {
-		io_uring_prep_poll_multishot(sqe, ep->eventfd, POLLIN);
+		io_uring_prep_poll_multishot(sqe, ep->plain.eventfd, POLLIN);
 	}
 }
 
@@ -121,7 +119,7 @@ static uint64_t rings_of(struct uring_endpoint *ep, const struct io_uring_cqe *c
 	unsigned int id;
 
 	if (!ep->read)
-		return eventfd_read(ep->eventfd, &rings) ? 0 : rings;
+		return eventfd_read(ep->plain.eventfd, &rings) ? 0 : rings;
 	if (!(cqe->flags & IORING_CQE_F_BUFFER))
 		return 0;
 	id = cqe->flags >> IORING_CQE_BUFFER_SHIFT;
@@ -139,7 +137,7 @@ static void uring_loop(struct endpoint *base)
 	bool armed = false;
 
 	enable(&ep->ring);
-	while (!atomic_load_explicit(&ep->stopping, memory_order_relaxed)) {
+	while (eventfd_endpoint_runs(&ep->plain)) {
 		struct io_uring_cqe *cqe;
 		uint64_t rings;
 
@@ -157,20 +155,6 @@ static void uring_loop(struct endpoint *base)
 	}
 }
 
-static void uring_ring(struct endpoint *base)
-{
-	eventfd_write(((struct uring_endpoint *)base)->eventfd, 1);
-}
-
-/* As for the plain eventfd: the write wakes the loop, and no longer counts. */
-static void uring_stop(struct endpoint *base)
-{
-	struct uring_endpoint *ep = (struct uring_endpoint *)base;
-
-	atomic_store_explicit(&ep->stopping, true, memory_order_relaxed);
-	eventfd_write(ep->eventfd, 1);
-}
-
 static void uring_free(struct endpoint *base)
 {
 	struct uring_endpoint *ep = (struct uring_endpoint *)base;
@@ -182,13 +166,12 @@ static void uring_free(struct endpoint *base)
 
 static const struct endpoint_ops uring_ops = {
 	.loop = uring_loop,
-	.ring = uring_ring,
-	.stop = uring_stop,
+	.ring = eventfd_endpoint_ring,
+	.stop = eventfd_endpoint_stop,
 	.free = uring_free,
 };
 
-int endpoint_start_uring(struct endpoint **out, int eventfd, const struct endpoint_opts *opts,
-			 bool read)
+static int start(struct endpoint **out, int eventfd, const struct endpoint_opts *opts, bool read)
 {
 	struct uring_endpoint *ep = aligned_alloc(_Alignof(struct uring_endpoint), sizeof(*ep));
 	int err;
@@ -196,17 +179,17 @@ int endpoint_start_uring(struct endpoint **out, int eventfd, const struct endpoi
 	if (!ep)
 		return -ENOMEM;
 	memset(ep, 0, sizeof(*ep));
-	ep->eventfd = eventfd;
+	eventfd_endpoint_init(&ep->plain, eventfd);
 	ep->read = read;
 	err = init_ring(&ep->ring);
 	if (err)
 		goto free_endpoint;
 	err = read ? register_buffers(ep) : 0;
 	if (!err)
-		err = endpoint_start(&ep->base, &uring_ops, opts);
+		err = endpoint_start(&ep->plain.base, &uring_ops, opts);
 	if (err)
 		goto exit_ring;
-	*out = &ep->base;
+	*out = &ep->plain.base;
 	return 0;
 
 exit_ring:
@@ -217,14 +200,13 @@ free_endpoint:
 	return err;
 }
 #else
-const char *endpoint_uring_unavailable(bool read)
+static const char *unavailable(bool read)
 {
 	(void)read;
 	return "this program is built without liburing";
 }
 
-int endpoint_start_uring(struct endpoint **out, int eventfd, const struct endpoint_opts *opts,
-			 bool read)
+static int start(struct endpoint **out, int eventfd, const struct endpoint_opts *opts, bool read)
 {
 	(void)out;
 	(void)eventfd;
@@ -233,3 +215,23 @@ int endpoint_start_uring(struct endpoint **out, int eventfd, const struct endpoi
 	return -EOPNOTSUPP;
 }
 #endif
+
+const char *endpoint_uring_read_unavailable(void)
+{
+	return unavailable(true);
+}
+
+const char *endpoint_uring_poll_unavailable(void)
+{
+	return unavailable(false);
+}
+
+int endpoint_start_uring_read(struct endpoint **ep, int eventfd, const struct endpoint_opts *opts)
+{
+	return start(ep, eventfd, opts, true);
+}
+
+int endpoint_start_uring_poll(struct endpoint **ep, int eventfd, const struct endpoint_opts *opts)
+{
+	return start(ep, eventfd, opts, false);
+}

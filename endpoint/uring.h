@@ -7,12 +7,14 @@
 
 #include "endpoint/endpoint.h"
 
-/* NULL if it can be started here, with read by multishot read, else by multishot poll and read(2);
- * or why not. */
-const char *endpoint_uring_unavailable(bool read);
+/* NULL if it can be started here, or why not. */
+const char *endpoint_uring_read_unavailable(void);
+const char *endpoint_uring_poll_unavailable(void);
 
-/* The eventfd, non-blocking, is borrowed until endpoint_stop(). */
-int endpoint_start_uring(struct endpoint **ep, int eventfd, const struct endpoint_opts *opts,
-			 bool read);
+/* By multishot read. The eventfd, non-blocking, is borrowed until endpoint_stop(). */
+int endpoint_start_uring_read(struct endpoint **ep, int eventfd, const struct endpoint_opts *opts);
+
+/* By multishot poll, and a read(2) for each completion. */
+int endpoint_start_uring_poll(struct endpoint **ep, int eventfd, const struct endpoint_opts *opts);
 
 #endif

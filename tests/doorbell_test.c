@@ -7,17 +7,13 @@
  */
 #define _GNU_SOURCE
 #include "module/doorbell.h"
-#include "world.h"
+#include "eventfd_ringers.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
-#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
-#include <time.h>
 
-#define RINGERS 2u
 #define TURNS 200
 
 static const char *module_file;
@@ -165,56 +161,6 @@ static void the_fd_may_be_closed_while_bound(void **state)
 }
 
 /* ---- while others ring ---- */
-
-struct ringer {
-	pthread_t thread;
-	int fd;
-	_Atomic bool *stop;
-	uint64_t rings;
-};
-
-static void *ring_on(void *opaque)
-{
-	struct ringer *r = opaque;
-
-	while (!*r->stop)
-		if (eventfd_write(r->fd, 1) == 0)
-			r->rings++;
-	return NULL;
-}
-
-struct ringers {
-	struct ringer each[RINGERS];
-	_Atomic bool stop;
-};
-
-static void start_ringers(struct ringers *r, int fd)
-{
-	r->stop = false;
-	for (unsigned int i = 0; i < RINGERS; i++) {
-		r->each[i] = (struct ringer){ .fd = fd, .stop = &r->stop };
-		assert_int_equal(pthread_create(&r->each[i].thread, NULL, ring_on, &r->each[i]), 0);
-	}
-}
-
-static uint64_t stop_ringers(struct ringers *r)
-{
-	uint64_t rung = 0;
-
-	r->stop = true;
-	for (unsigned int i = 0; i < RINGERS; i++) {
-		pthread_join(r->each[i].thread, NULL);
-		rung += r->each[i].rings;
-	}
-	return rung;
-}
-
-static void pause_us(long us)
-{
-	const struct timespec t = { .tv_nsec = us * 1000 };
-
-	nanosleep(&t, NULL);
-}
 
 static void bound_and_unbound_under_load_it_loses_nothing(void **state)
 {

@@ -7,22 +7,18 @@
 #include "endpoint/process.h"
 #include "endpoint/server.h"
 #include "endpoint/socket.h"
-#include "world.h"
+#include "eventfd_ringers.h"
 
 #include <errno.h>
 #include <poll.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #define KILLS 100
-#define RINGERS 2
 #define PATIENCE_MS 20000
 #define MEMORY 0x2000u
 #define ANSWER 0x1008u
@@ -51,13 +47,6 @@ static struct endpoint *start(int fd, bool spin, int call, int memory)
 
 	assert_int_equal(endpoint_start_process(&ep, fd, &opts, &reach), 0);
 	return ep;
-}
-
-static void pause_us(long us)
-{
-	const struct timespec t = { .tv_nsec = us * 1000 };
-
-	nanosleep(&t, NULL);
 }
 
 /* What it has counted once that is at least so much, or when patience ends. */
@@ -133,39 +122,17 @@ static void the_next_one_answers_what_was_counted(void **state)
 	close(fd);
 }
 
-struct ringer {
-	pthread_t thread;
-	int fd;
-	_Atomic bool *stop;
-	uint64_t rings;
-};
-
-static void *ring_on(void *opaque)
-{
-	struct ringer *r = opaque;
-
-	while (!atomic_load(r->stop)) {
-		if (eventfd_write(r->fd, 1) == 0)
-			r->rings++;
-	}
-	return NULL;
-}
-
 static void killed_a_hundred_times_under_load_it_loses_nothing(void **state)
 {
-	static _Atomic bool stop;
-	struct ringer ringers[RINGERS];
+	static struct ringers ringers;
 	int fd = new_eventfd();
 	struct endpoint *ep = start(fd, false, -1, -1);
-	uint64_t rung = 0, counted = 0;
+	uint64_t rung, counted = 0;
 	unsigned int killed = 0;
 	eventfd_t left;
 
 	(void)state;
-	for (int i = 0; i < RINGERS; i++) {
-		ringers[i] = (struct ringer){ .fd = fd, .stop = &stop };
-		assert_int_equal(pthread_create(&ringers[i].thread, NULL, ring_on, &ringers[i]), 0);
-	}
+	start_ringers(&ringers, fd);
 	/* Only one that is at work is killed, some time into it. */
 	for (; killed < KILLS; killed++) {
 		uint64_t more = wait_for_count(ep, counted + 1);
@@ -175,11 +142,7 @@ static void killed_a_hundred_times_under_load_it_loses_nothing(void **state)
 		pause_us(random() % 1000);
 		assert_int_equal(kill(endpoint_process_pid(ep), SIGKILL), 0);
 	}
-	atomic_store(&stop, true);
-	for (int i = 0; i < RINGERS; i++) {
-		pthread_join(ringers[i].thread, NULL);
-		rung += ringers[i].rings;
-	}
+	rung = stop_ringers(&ringers);
 	counted = wait_for_count(ep, rung);
 	assert_int_equal(counted, rung);
 	assert_true(eventfd_read(fd, &left) < 0 && errno == EAGAIN);

@@ -13,29 +13,9 @@
 #define RINGS 20000u
 #define RINGERS 2u
 
-static int start_uring_read(struct endpoint **ep, int fd, const struct endpoint_opts *opts)
-{
-	return endpoint_start_uring(ep, fd, opts, true);
-}
-
-static int start_uring_poll(struct endpoint **ep, int fd, const struct endpoint_opts *opts)
-{
-	return endpoint_start_uring(ep, fd, opts, false);
-}
-
 static const char *always(void)
 {
 	return NULL;
-}
-
-static const char *needs_multishot_read(void)
-{
-	return endpoint_uring_unavailable(true);
-}
-
-static const char *needs_uring(void)
-{
-	return endpoint_uring_unavailable(false);
 }
 
 struct way {
@@ -47,8 +27,10 @@ struct way {
 static struct way blocking_read = { endpoint_start_eventfd, always, 0 };
 static struct way poll_and_read = { endpoint_start_eventfd, always, EFD_NONBLOCK };
 static struct way epoll = { endpoint_start_epoll, always, EFD_NONBLOCK };
-static struct way uring_read = { start_uring_read, needs_multishot_read, EFD_NONBLOCK };
-static struct way uring_poll = { start_uring_poll, needs_uring, EFD_NONBLOCK };
+static struct way uring_read = { endpoint_start_uring_read, endpoint_uring_read_unavailable,
+				 EFD_NONBLOCK };
+static struct way uring_poll = { endpoint_start_uring_poll, endpoint_uring_poll_unavailable,
+				 EFD_NONBLOCK };
 
 #define BY(way, test)                                                                              \
 	{                                                                                          \
