@@ -4,54 +4,14 @@
  */
 #define _GNU_SOURCE
 #include "cli/cli.h"
+#include "cli/listen.h"
 #include "endpoint/server.h"
-#include "endpoint/socket.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/signalfd.h>
-#include <sys/stat.h>
 #include <unistd.h>
-
-#define PROBE_MS 1000u
-
-static const struct option options[] = {
-	{ "listen", required_argument, NULL, 'l' },
-	{},
-};
-
-/* One that was killed has left its socket behind: nobody answers there any more. connect(2) says
- * the same of a file that is no socket. */
-static int listen_again(struct socket_listener *listener, const char *path)
-{
-	struct stat st;
-	int conn;
-
-	if (lstat(path, &st) || !S_ISSOCK(st.st_mode))
-		return -EADDRINUSE;
-	conn = socket_connect(path, PROBE_MS);
-	if (conn >= 0)
-		close(conn);
-	if (conn != -ECONNREFUSED)
-		return -EADDRINUSE;
-	if (unlink(path))
-		return -errno;
-	return socket_listen(listener, path);
-}
-
-static int listen_at(struct socket_listener *listener, const char *path)
-{
-	int err = socket_listen(listener, path);
-
-	if (err == -EADDRINUSE)
-		err = listen_again(listener, path);
-	if (err)
-		cli_failed("%s: %s", path, socket_strerror(err));
-	return err;
-}
 
 /* Who kills the one that listens kills those that count: they must not outlive it. */
 __attribute__((noreturn)) static void serve(struct socket_listener *listener, int conn,
@@ -69,83 +29,27 @@ __attribute__((noreturn)) static void serve(struct socket_listener *listener, in
 	_exit(err ? CLI_FAILED : CLI_OK);
 }
 
-static int serve_next(struct socket_listener *listener)
+static int serve_client(void *opaque, struct socket_listener *listener, int conn, int signals)
 {
-	pid_t parent = getpid(), child;
-	int conn = socket_accept(listener, socket_deadline(0));
+	pid_t parent = getpid(), child = fork();
 
-	if (conn == -ETIMEDOUT) /* it has gone again */
-		return CLI_OK;
-	if (conn < 0)
-		return cli_failed("%s: %s", listener->path, strerror(-conn));
-	child = fork();
+	(void)opaque;
+	(void)signals;
 	if (child == 0)
 		serve(listener, conn, parent);
 	close(conn);
 	return child < 0 ? cli_failed("cannot fork: %s", strerror(errno)) : CLI_OK;
 }
 
-static int run(struct socket_listener *listener, int signals)
-{
-	struct pollfd pfd[] = { { .fd = listener->fd, .events = POLLIN },
-				{ .fd = signals, .events = POLLIN } };
-	int status = CLI_OK;
-
-	while (status == CLI_OK && !pfd[1].revents) {
-		if (poll(pfd, 2, -1) < 0 && errno != EINTR)
-			return cli_failed("poll: %s", strerror(errno));
-		if (pfd[0].revents)
-			status = serve_next(listener);
-	}
-	return status;
-}
-
-/* Waited for beside the socket, so that it is removed at the end. */
-static int open_signals(void)
-{
-	sigset_t signals;
-	int fd;
-
-	signal(SIGCHLD, SIG_IGN); /* nobody asks how they ended */
-	sigemptyset(&signals);
-	sigaddset(&signals, SIGINT);
-	sigaddset(&signals, SIGTERM);
-	sigprocmask(SIG_BLOCK, &signals, NULL);
-	fd = signalfd(-1, &signals, SFD_CLOEXEC);
-	if (fd < 0)
-		cli_failed("signalfd: %s", strerror(errno));
-	return fd;
-}
-
-static int listen_and_run(const char *path)
-{
-	struct socket_listener listener;
-	int signals, status = CLI_FAILED;
-
-	if (listen_at(&listener, path))
-		return CLI_FAILED;
-	signals = open_signals();
-	if (signals >= 0) {
-		status = run(&listener, signals);
-		close(signals);
-	}
-	socket_unlisten(&listener);
-	return status;
-}
-
 static int endpoint_main(int argc, char **argv)
 {
-	const char *path = NULL;
-	int option;
+	const char *path;
+	int status = listen_parse(argc, argv, &path);
 
-	while ((option = cli_option(argc, argv, options)) != -1) {
-		if (option != 'l')
-			return CLI_USAGE;
-		path = optarg;
-	}
-	if (!path)
-		return cli_usage("endpoint: --listen SOCKET is missing");
-	return listen_and_run(path);
+	if (status != CLI_OK)
+		return status;
+	signal(SIGCHLD, SIG_IGN); /* nobody asks how they ended */
+	return listen_for_clients(path, serve_client, NULL);
 }
 
 const struct command command_endpoint = {

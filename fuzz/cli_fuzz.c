@@ -89,8 +89,8 @@ int __wrap_program_read(struct program *p, const char *path, char *why, size_t s
 /* A command that is not known here would be run for all it does. */
 static void check_commands(const struct command *const *table)
 {
-	static const char *const known[] = { "bench",   "dispatch", "regions",
-					     "conform", "endpoint", "info" };
+	static const char *const known[] = { "bench",  "dispatch", "regions", "conform",
+					     "device", "endpoint", "info" };
 
 	for (; table && *table; table++) {
 		size_t i = 0;
