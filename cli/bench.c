@@ -176,5 +176,7 @@ const struct command command_bench = {
 		"  raw-*        without the library\n"
 		"  userspace-*  exit, a region's handler, and a system call to the endpoint\n"
 		"  ioeventfd-*  the endpoint has the eventfd; any: of any length; hc: a hypercall\n"
-		"  elided-*     the endpoint waits in a bw_poller, and nobody has the eventfd\n",
+		"  elided-*     the endpoint waits in a bw_poller, and nobody has the eventfd\n"
+		"  remote-*     exit, and a message to a device model in another process\n"
+		"               (vfio-user); fd: by the ioeventfd that the device offers\n",
 };

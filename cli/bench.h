@@ -10,6 +10,7 @@
  * bench_run.c     rounds                   bench_svg.c      the chart
  * bench_sample.c  one sample               rtt.h            round trips
  * bench_endpoint.c  where who is rung is
+ * bench_remote.c  a device model in another process
  */
 #ifndef BELLWIRE_BENCH_H
 #define BELLWIRE_BENCH_H
@@ -51,6 +52,7 @@ struct path_type {
 	enum bw_space space;
 	uint32_t len;       /* bytes that the guest writes */
 	uint32_t match_len; /* what is assigned: len or BW_ANY_LEN */
+	bool waits;         /* the vCPU's thread sleeps until it is answered */
 };
 
 extern const struct path_type bench_paths[];

@@ -79,7 +79,7 @@ static void advise_library(const struct bench *bench)
 		       worst->ratio.low > aa->high ? "more than noise" : "no more than noise");
 }
 
-/* The vCPU's thread never sleeps: what it did not get, somebody else did. */
+/* On these paths the vCPU's thread never sleeps: what it did not get, somebody else did. */
 static void advise_quiet(const struct bench *bench)
 {
 	double share = 0;
@@ -88,7 +88,7 @@ static void advise_quiet(const struct bench *bench)
 	for (unsigned int i = 0; i < bench->nr_rows; i++) {
 		const struct row *row = &bench->rows[i];
 
-		if (!row->available)
+		if (!row->available || row->type->waits)
 			continue;
 		share += row->vcpu_cpu_ns.median / row->ns.median;
 		rows++;

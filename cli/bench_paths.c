@@ -30,6 +30,10 @@ const struct path_type bench_paths[] = {
 	{ "ioeventfd-hc", NULL, "userspace-pio", &path_hypercall, HYPERCALL },
 	{ "elided-pio", "raw-ioeventfd-pio", "userspace-pio", &path_elided, PIO },
 	{ "elided-mmio", "raw-ioeventfd-mmio", "userspace-mmio", &path_elided, MMIO },
+	{ "remote-pio", NULL, NULL, &path_remote, PIO, .waits = true },
+	{ "remote-mmio", NULL, NULL, &path_remote, MMIO, .waits = true },
+	{ "remote-fd-pio", "raw-ioeventfd-pio", "remote-pio", &path_remote_fd, PIO },
+	{ "remote-fd-mmio", "raw-ioeventfd-mmio", "remote-mmio", &path_remote_fd, MMIO },
 };
 
 const unsigned int bench_nr_paths = sizeof(bench_paths) / sizeof(bench_paths[0]);

@@ -54,7 +54,7 @@ static const char *colour(const struct row *row)
 	} colours[] = {
 		{ "null-", "0xc3cad3" },      { "raw-", "0x8a94a1" },
 		{ "userspace-", "0xd9772b" }, { "ioeventfd-", "0x2a6fb8" },
-		{ "elided-", "0x2f9457" },
+		{ "elided-", "0x2f9457" },    { "remote-", "0x8e5ba6" },
 	};
 
 	for (size_t i = 0; i < sizeof(colours) / sizeof(colours[0]); i++)

@@ -129,7 +129,7 @@ result "bench prints a row for each path"
 run bench "${few[@]}" --json
 [ $status = 0 ] && [ ! -s err ] && json "
 	d['schema'] == 'bellwire.bench/1' and d['host']['kernel'].startswith('Linux') and
-	len(d['results']) == 15 and len(d['aa']) == 1 and all(
+	len(d['results']) == 19 and len(d['aa']) == 1 and all(
 		not r['available'] and r['why'] and r['ns_per_ring'] is None or
 		r['available'] and not r['why'] and r['ci_low'] <= r['ns_per_ring'] <= r['ci_high'] and
 		len(r['rounds_ns']) == 2 and
