@@ -45,6 +45,7 @@ enum guest_op {
 	GUEST_RING,       /* the same access count times, in a tight loop */
 	GUEST_PLAY,       /* each of a list of accesses, in order */
 	GUEST_ROUND_TRIP, /* count times: one access, then wait until the host has answered it */
+	GUEST_VIRTQUEUE,  /* count block requests through a split virtqueue */
 };
 
 enum guest_kind {
@@ -74,6 +75,33 @@ struct guest_trip {
 	uint64_t answered;
 };
 
+/* One read of a block device. The first 17 bytes are the device's to see: the header, which the
+ * guest fills in (struct virtio_blk_outhdr), and the status, which the device does. */
+struct guest_request {
+	uint8_t header[16];
+	uint8_t status;
+	uint8_t reserved[3];
+	uint32_t len;      /* bytes to read, whole sectors */
+	uint64_t sector;   /* of 512 bytes, where it begins */
+	uint64_t data;     /* guest address that is read to */
+	uint32_t used_len; /* what the device says it has written: len + 1 */
+	uint32_t done;     /* set to 1 by the guest when the device is */
+	struct guest_trip trip;
+};
+
+#define GUEST_MAX_IN_FLIGHT 64u
+
+/* The driver's side of one virtqueue, from command to command. The host fills it in. */
+struct guest_virtqueue {
+	uint64_t desc, avail, used; /* guest addresses of the three parts */
+	uint32_t size;              /* a power of 2; 3 descriptors for each request in flight */
+	uint32_t in_flight;         /* requests at once, at most */
+	uint16_t avail_idx, used_idx;
+	uint32_t wrong; /* set to 1 by the guest, which then gives up, if the device returns ... */
+	uint32_t wrong_id;                   /* ... this descriptor, which it does not have */
+	uint32_t slots[GUEST_MAX_IN_FLIGHT]; /* 1 + index of the request in it, 0: free */
+};
+
 struct guest_mailbox {
 	uint32_t op;
 	uint32_t nr_accesses; /* GUEST_PLAY */
@@ -88,6 +116,9 @@ struct guest_mailbox {
 	uint64_t trips;              /* GUEST_ROUND_TRIP: guest address of struct guest_trip[] */
 	uint64_t answer; /* GUEST_ROUND_TRIP: guest address of a uint64_t that the host sets to the
 			  * number of the ring, from 1, that it answers */
+	uint64_t virtqueue; /* GUEST_VIRTQUEUE: guest address of struct guest_virtqueue; each
+			     * request is followed by the access ring */
+	uint64_t requests;  /* GUEST_VIRTQUEUE: guest address of struct guest_request[] */
 };
 
 #endif

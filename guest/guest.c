@@ -5,6 +5,7 @@
  */
 #include <guest/abi.h>
 #include <guest/insn.h>
+#include <guest/virtqueue.h>
 
 /* guest.ld cannot read abi.h and has these as numbers. */
 _Static_assert(GUEST_IMAGE == 0x210000, "guest.ld places the image there");
@@ -18,30 +19,6 @@ struct interrupt_frame;
 void guest_entry(struct guest_mailbox *mailbox);
 void guest_interrupt(struct interrupt_frame *frame);
 
-/* Inlined with kind and len constant, one instruction is left of it. */
-INLINE uint64_t perform(uint32_t kind, uint32_t len, uint64_t addr, uint64_t value, uint32_t count)
-{
-	switch (kind) {
-	case GUEST_OUT:
-		insn_out((uint16_t)addr, len, (uint32_t)value);
-		return 0;
-	case GUEST_IN:
-		return insn_in((uint16_t)addr, len);
-	case GUEST_OUTS:
-		insn_outs((uint16_t)addr, len, value, count);
-		return 0;
-	case GUEST_STORE:
-		insn_store(addr, len, value);
-		return 0;
-	case GUEST_LOAD:
-		return insn_load(addr, len);
-	case GUEST_HYPERCALL:
-		return insn_signal_event(addr);
-	default:
-		__builtin_trap();
-	}
-}
-
 /* What is measured: everything in registers, and the sequence store only if it was asked for. */
 INLINE void ring(struct guest_mailbox *mailbox, uint32_t kind, uint32_t len)
 {
@@ -52,11 +29,11 @@ INLINE void ring(struct guest_mailbox *mailbox, uint32_t kind, uint32_t len)
 
 	if (!sequence) {
 		for (; count > 0; count--)
-			result = perform(kind, len, addr, value, elements);
+			result = insn_perform(kind, len, addr, value, elements);
 	} else {
 		for (uint64_t i = 1; i <= count; i++) {
 			*sequence = i;
-			result = perform(kind, len, addr, value, elements);
+			result = insn_perform(kind, len, addr, value, elements);
 		}
 	}
 	mailbox->ring.result = result;
@@ -109,7 +86,7 @@ static void play_command(struct guest_mailbox *mailbox)
 		for (uint32_t i = 0; i < nr; i++) {
 			struct guest_access *a = &accesses[i];
 
-			a->result = perform(a->kind, a->len, a->addr, a->value, a->count);
+			a->result = insn_perform(a->kind, a->len, a->addr, a->value, a->count);
 			/* Others watch it while the list is played. */
 			*(volatile uint32_t *)&a->done = 1;
 		}
@@ -125,7 +102,7 @@ static void round_trip_command(struct guest_mailbox *mailbox)
 
 	for (uint64_t i = 1; i <= mailbox->count; i++, trips++) {
 		trips->rung = insn_rdtsc();
-		perform(a->kind, a->len, a->addr, i, a->count);
+		insn_perform(a->kind, a->len, a->addr, i, a->count);
 		while (*answer != i)
 			;
 		trips->answered = insn_rdtsc();
@@ -157,6 +134,9 @@ __attribute__((noreturn, section(".text.entry"))) void guest_entry(struct guest_
 			break;
 		case GUEST_ROUND_TRIP:
 			round_trip_command(mailbox);
+			break;
+		case GUEST_VIRTQUEUE:
+			virtqueue_command(mailbox);
 			break;
 		default:
 			__builtin_trap();

@@ -153,5 +153,30 @@ INSN void insn_done(void)
 			 : "memory");
 }
 
+/* Inlined with kind and len constant, one instruction is left of it. */
+INSN uint64_t insn_perform(uint32_t kind, uint32_t len, uint64_t addr, uint64_t value,
+			   uint32_t count)
+{
+	switch (kind) {
+	case GUEST_OUT:
+		insn_out((uint16_t)addr, len, (uint32_t)value);
+		return 0;
+	case GUEST_IN:
+		return insn_in((uint16_t)addr, len);
+	case GUEST_OUTS:
+		insn_outs((uint16_t)addr, len, value, count);
+		return 0;
+	case GUEST_STORE:
+		insn_store(addr, len, value);
+		return 0;
+	case GUEST_LOAD:
+		return insn_load(addr, len);
+	case GUEST_HYPERCALL:
+		return insn_signal_event(addr);
+	default:
+		__builtin_trap();
+	}
+}
+
 #undef INSN
 #endif
