@@ -6,6 +6,7 @@
 #include "cli/cli.h"
 #include "cli/interrupt.h"
 #include "cli/rtt.h"
+#include "cli/vhost.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -125,10 +126,14 @@ static int bench_main(int argc, char **argv)
 	int status = rtt ? rtt_opts_parse(&opts, argc - 1, argv + 1)
 			 : bench_opts_parse(&opts, argc, argv);
 
+	if (status == CLI_OK)
+		status = vhost_check_opts(&opts, rtt);
 	if (status != CLI_OK)
 		return status;
 	if (interrupt_start())
 		return CLI_FAILED;
+	if (opts.vhost_user)
+		return bench_vhost(&opts);
 	return rtt ? rtt_run(&opts) : bench_run_all(&opts);
 }
 
@@ -158,8 +163,9 @@ const struct command command_bench = {
 		"  --cpus vcpu=N,endpoint=M   where the two threads are pinned\n"
 		"  --endpoint WHERE           who is rung: a thread, a process, the kernel's "
 		"module\n"
-		"                             (doorbell.ko), or SOCKET, where 'bellwire endpoint'\n"
-		"                             listens (thread)\n"
+		"                             (doorbell.ko), SOCKET, where 'bellwire endpoint'\n"
+		"                             listens, or vhost-user:SOCKET, see below (thread)\n"
+		"  --image FILE               what a vhost-user device must hold\n"
 		"  --seed N                   of the order of the paths in a round (random)\n"
 		"  --json                     one JSON document on standard output instead\n"
 		"                             (schema bellwire.bench/1)\n"
@@ -170,6 +176,16 @@ const struct command command_bench = {
 		"rung, one that waits in epoll_wait(2), two in an io_uring, and one that spins.\n"
 		"It takes --accel, --path, --rings (round trips, 10000), --cpl, --cpus,\n"
 		"--endpoint and --json.\n"
+		"\n"
+		"With --endpoint vhost-user:SOCKET the guest drives a virtqueue of the device "
+		"that\n"
+		"a vhost-user back end serves at SOCKET, for one qemu-storage-daemon: round "
+		"trips,\n"
+		"requests a second, and every byte is compared with --image FILE, or else with "
+		"the\n"
+		"lines of 'seq -f %015.0f 0 N' (schema bellwire.bench-vhost/1). The device is "
+		"only\n"
+		"read. --rings, to 256, is how many requests. Exit status 1: a wrong byte.\n"
 		"\n"
 		"Paths:\n"
 		"  null-*       the exit alone: an empty handler, or a port the kernel serves\n"

@@ -9,7 +9,7 @@
  * bench_setup.c   a VM with all of them    bench_json.c     for programs
  * bench_run.c     rounds                   bench_svg.c      the chart
  * bench_sample.c  one sample               rtt.h            round trips
- * bench_endpoint.c  where who is rung is
+ * bench_endpoint.c  where who is rung is  vhost.h          a vhost-user endpoint
  * bench_remote.c  a device model in another process
  */
 #ifndef BELLWIRE_BENCH_H
@@ -79,6 +79,8 @@ struct bench_opts {
 	bool blocking;      /* the endpoints' eventfds are */
 	bool json;
 	const char *svg;
+	const char *vhost_user; /* socket of the back end that is the endpoint, or NULL (vhost.h) */
+	const char *image;      /* what the back end's device holds, or NULL */
 };
 
 /* CLI_OK, or CLI_USAGE and has said why. */

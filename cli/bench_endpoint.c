@@ -4,6 +4,7 @@
  */
 #include "cli/bench_setup.h"
 #include "cli/cli.h"
+#include "cli/vhost.h"
 #include "endpoint/module.h"
 #include "endpoint/process.h"
 #include "endpoint/socket.h"
@@ -48,6 +49,8 @@ static const struct endpoint_place *const places[] = { &bench_thread, &bench_pro
 /* A socket is told from a name by its slash, so that a name with a slip in it is no socket. */
 bool bench_parse_endpoint(struct bench_opts *opts, const char *text)
 {
+	if (vhost_parse_endpoint(opts, text))
+		return true;
 	opts->socket = NULL;
 	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
 		opts->place = places[i];
@@ -59,8 +62,8 @@ bool bench_parse_endpoint(struct bench_opts *opts, const char *text)
 	if (strchr(text, '/'))
 		return true;
 	cli_usage(
-		"'%s' is no endpoint; there are thread, process, module, and a socket, a path with "
-		"a '/'",
+		"'%s' is no endpoint; there are thread, process, module, a socket, a path with a "
+		"'/', and vhost-user:SOCKET",
 		text);
 	return false;
 }

@@ -17,17 +17,12 @@
 #define RTT_MAX_RINGS 1000000u /* two doubles are kept of each */
 
 static const struct option bench_options[] = {
-	{ "accel", required_argument, NULL, 'a' },
-	{ "path", required_argument, NULL, 'p' },
-	{ "rings", required_argument, NULL, 'r' },
-	{ "rounds", required_argument, NULL, 'R' },
-	{ "cpl", required_argument, NULL, 'l' },
-	{ "cpus", required_argument, NULL, 'c' },
-	{ "seed", required_argument, NULL, 's' },
-	{ "json", no_argument, NULL, 'j' },
-	{ "svg", required_argument, NULL, 'S' },
-	{ "endpoint", required_argument, NULL, 'e' },
-	{},
+	{ "accel", required_argument, NULL, 'a' }, { "path", required_argument, NULL, 'p' },
+	{ "rings", required_argument, NULL, 'r' }, { "rounds", required_argument, NULL, 'R' },
+	{ "cpl", required_argument, NULL, 'l' },   { "cpus", required_argument, NULL, 'c' },
+	{ "seed", required_argument, NULL, 's' },  { "json", no_argument, NULL, 'j' },
+	{ "svg", required_argument, NULL, 'S' },   { "endpoint", required_argument, NULL, 'e' },
+	{ "image", required_argument, NULL, 'i' }, {},
 };
 
 static const struct option rtt_options[] = {
@@ -184,6 +179,9 @@ static bool parse_option(struct bench_opts *opts, int option)
 		return parse_cpus(opts, optarg);
 	case 'e':
 		return bench_parse_endpoint(opts, optarg);
+	case 'i':
+		opts->image = optarg;
+		return true;
 	case 's':
 		return cli_number("--seed", optarg, 0, UINT32_MAX, &opts->seed);
 	case 'j':

@@ -15,7 +15,7 @@
 #define MMIO_BASE 0xd0000000u
 #define MMIO_STRIDE 0x1000u
 
-static uint64_t address(enum bw_space space, unsigned int index)
+uint64_t bench_address(enum bw_space space, unsigned int index)
 {
 	if (space == BW_PIO)
 		return PIO_BASE + index * PIO_STRIDE;
@@ -34,7 +34,7 @@ static int add_path(struct rig *rig, struct bench *bench, unsigned int index)
 		.type = &bench_paths[index],
 		.rig = rig,
 		.row = row,
-		.addr = address(bench_paths[index].space, index),
+		.addr = bench_address(bench_paths[index].space, index),
 		.eventfd = -1,
 	};
 	row->type = path->type;

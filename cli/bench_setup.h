@@ -43,6 +43,9 @@ void rig_close(struct rig *rig);
 /* Gives the eventfd to the endpoint that was asked for. -errno: has said why. */
 int bench_start_endpoint(struct path *path, int eventfd);
 
+/* Where a run's doorbell of that index is: a port, an address, a connection id. */
+uint64_t bench_address(enum bw_space space, unsigned int index);
+
 /* Performs the command in the mailbox. -EINTR: interrupted; else has said why. */
 int run_guest(struct path *path);
 

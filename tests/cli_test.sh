@@ -71,6 +71,13 @@ refuses "'' is no path" bench --path null-pio,
 refuses "'hc-*' is no path" bench --path 'hc-*'
 refuses "'null-pio' is given twice" bench --path null-pio,null-pio
 refuses "'null-pio' is given twice" bench --path 'null-*,null-pio'
+refuses "'host' is no endpoint" bench --endpoint host
+refuses "names no socket" bench --endpoint vhost-user:
+refuses "only an eventfd" bench --endpoint vhost-user:socket --path 'elided-*,ioeventfd-hc'
+refuses "1 to 256" bench --endpoint vhost-user:socket --rings 257
+refuses "no chart" bench --endpoint vhost-user:socket --svg out.svg
+refuses "rtt takes no vhost-user" bench rtt --endpoint vhost-user:socket
+refuses "--image needs" bench --image disk.img
 refuses "not '0'" bench --rings 0
 refuses "not '-1'" bench --rings -1
 refuses "not ' 1'" bench --rings ' 1'
