@@ -5,7 +5,7 @@
  *
  * A vCPU starts at GUEST_ENTRY in 64-bit mode with the address of its mailbox in RDI, RSP at the
  * top of its stack, and addresses mapped one to one below 4 GiB. It reads the command, performs it,
- * writes GUEST_DONE_PORT, and when it runs on, takes the next command.
+ * writes GUEST_DONE_PORT, and when it runs on and is not held, takes the next command.
  */
 #ifndef BELLWIRE_GUEST_ABI_H
 #define BELLWIRE_GUEST_ABI_H
@@ -24,6 +24,9 @@
 
 /* Filled by the back end and called like a function: input in RCX, RDX, R8, status in RAX. */
 #define GUEST_HYPERCALL_PAGE (GUEST_RAM_BASE + 0x20000u)
+
+/* Of a machine that boots the image (multiboot.S): 0 or 3, where the guest is to run. */
+#define GUEST_BOOT_CPL (GUEST_RAM_BASE + 0x2f000u)
 
 /* Of vCPU i: its struct guest_mailbox, and where its stack begins. */
 #define GUEST_MAILBOX(i) (GUEST_RAM_BASE + 0x30000u + (i)*0x1000u)
@@ -119,6 +122,8 @@ struct guest_mailbox {
 	uint64_t virtqueue; /* GUEST_VIRTQUEUE: guest address of struct guest_virtqueue; each
 			     * request is followed by the access ring */
 	uint64_t requests;  /* GUEST_VIRTQUEUE: guest address of struct guest_request[] */
+	uint64_t hold;   /* where nothing stops the vCPU at GUEST_DONE_PORT: after so many commands
+			  * it waits until this is another number. 0: never */
 };
 
 #endif

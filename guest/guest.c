@@ -11,6 +11,9 @@
 _Static_assert(GUEST_IMAGE == 0x210000, "guest.ld places the image there");
 _Static_assert(GUEST_ENTRY == 0x210040, "guest.ld places guest_entry() there");
 _Static_assert(GUEST_HYPERCALL_PAGE - GUEST_IMAGE == 0x10000, "guest.ld checks the size");
+_Static_assert(GUEST_RAM_BASE == 0x200000 && GUEST_BOOT_CPL == 0x22f000 &&
+		       GUEST_MAILBOX(0) == 0x230000 && GUEST_STACK_TOP(0) == 0x250000,
+	       "nor can multiboot.S");
 
 struct interrupt_frame;
 
@@ -120,6 +123,12 @@ guest_interrupt(struct interrupt_frame *frame)
 	*(volatile uint32_t *)(uint64_t)GUEST_APIC_EOI = 0;
 }
 
+static void wait_while_held(const struct guest_mailbox *mailbox)
+{
+	while (*(const volatile uint64_t *)&mailbox->hold == mailbox->commands)
+		;
+}
+
 /* guest.ld puts it where the vCPUs start. There is nobody to return to. */
 __attribute__((noreturn, section(".text.entry"))) void guest_entry(struct guest_mailbox *mailbox)
 {
@@ -144,5 +153,6 @@ __attribute__((noreturn, section(".text.entry"))) void guest_entry(struct guest_
 		mailbox->tsc_end = insn_rdtsc();
 		mailbox->commands++;
 		insn_done();
+		wait_while_held(mailbox);
 	}
 }
