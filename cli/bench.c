@@ -98,6 +98,8 @@ static int run(struct bench_report *report)
 			return CLI_FAILED;
 	}
 	host_read(&report->host);
+	if (report->opts->peer)
+		peer_version(report->peer, sizeof(report->peer));
 	status = measure(report);
 	status = report_all(report, status, svg);
 	bench_svg_close(report->opts->svg, svg);
@@ -170,6 +172,8 @@ const struct command command_bench = {
 		"  --json                     one JSON document on standard output instead\n"
 		"                             (schema bellwire.bench/1)\n"
 		"  --svg FILE                 a bar chart too; needs gnuplot\n"
+		"  --peer qemu                a qemu-system-x86_64 beside us, in the same rounds:\n"
+		"                             -accel kvm beside kvm, tcg beside soft\n"
 		"\n"
 		"rtt measures round trips: the guest rings, the endpoint answers in guest\n"
 		"memory, the guest sees it; with an endpoint that blocks in read(2) until it is\n"
@@ -194,5 +198,11 @@ const struct command command_bench = {
 		"  ioeventfd-*  the endpoint has the eventfd; any: of any length; hc: a hypercall\n"
 		"  elided-*     the endpoint waits in a bw_poller, and nobody has the eventfd\n"
 		"  remote-*     exit, and a message to a device model in another process\n"
-		"               (vfio-user); fd: by the ioeventfd that the device offers\n",
+		"               (vfio-user); fd: by the ioeventfd that the device offers\n"
+		"With --peer qemu also\n"
+		"  unheard-*    an eventfd that nobody waits for, as in QEMU's test device\n"
+		"  qemu-none-*  pci-testdev's test no-eventfd: exit, and QEMU's device model "
+		"counts\n"
+		"  qemu-any-*   its test wildcard-eventfd\n"
+		"  qemu-value-* its test datamatch-eventfd\n",
 };

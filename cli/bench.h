@@ -10,21 +10,24 @@
  * bench_run.c     rounds                   bench_svg.c      the chart
  * bench_sample.c  one sample               rtt.h            round trips
  * bench_endpoint.c  where who is rung is  vhost.h          a vhost-user endpoint
- * bench_remote.c  a device model in another process
+ * bench_remote.c  a device model           peer.h           QEMU beside us
+ *                 in another process
  */
 #ifndef BELLWIRE_BENCH_H
 #define BELLWIRE_BENCH_H
 
 #include "cli/host.h"
+#include "cli/peer.h"
 #include "cli/stats.h"
 #include "endpoint/endpoint.h"
 #include "vmm/vm.h"
 
-#define BENCH_MAX_PATHS 32u
+#define BENCH_MAX_PATHS 48u
 #define BENCH_MAX_ACCELS 2u
 
 struct rig;
 struct path;
+struct sample;
 
 /* Where who is rung is (cli/bench_endpoint.c). */
 struct endpoint_place {
@@ -41,6 +44,8 @@ struct path_kind {
 	/* Why the rig cannot run this path, until the next failure; NULL if it can. */
 	const char *(*unavailable)(const struct rig *rig, const struct path *path);
 	int (*setup)(struct path *path); /* -errno, and has said why */
+	/* Fails as sample_path() does. NULL: our own guest rings. */
+	int (*sample)(struct path *path, uint64_t rings, struct sample *sample);
 };
 
 struct path_type {
@@ -50,9 +55,12 @@ struct path_type {
 	const struct path_kind *kind;
 	enum guest_kind instruction;
 	enum bw_space space;
-	uint32_t len;       /* bytes that the guest writes */
-	uint32_t match_len; /* what is assigned: len or BW_ANY_LEN */
-	bool waits;         /* the vCPU's thread sleeps until it is answered */
+	uint32_t len;           /* bytes that the guest writes */
+	uint32_t match_len;     /* what is assigned: len or BW_ANY_LEN */
+	bool waits;             /* the vCPU's thread sleeps until it is answered */
+	const char *peer;       /* the path in a peer that it is compared with, or NULL */
+	bool beside_peer;       /* run only with --peer, unless asked for */
+	enum testdev_test test; /* in a peer: which */
 };
 
 extern const struct path_type bench_paths[];
@@ -64,6 +72,8 @@ struct bench_opts {
 	const struct vm_backend *accels[BENCH_MAX_ACCELS];
 	unsigned int nr_accels;
 	bool selected[BENCH_MAX_PATHS]; /* by index in bench_paths */
+	bool paths_given;               /* by the user */
+	bool peer;                      /* QEMU beside us */
 	uint64_t rings;                 /* per sample, 0: calibrated */
 	uint64_t rounds;
 	uint64_t seed;
@@ -103,7 +113,7 @@ struct row {
 	const struct path_type *type;
 	bool available;
 	char why[256]; /* this host cannot run it, and the rest is void */
-	bool rung;     /* somebody is at the other end: rings and signals are to be equal */
+	bool rung;     /* somebody counts at the other end: rings and signals are to be equal */
 	uint64_t rings_per_sample;
 	uint64_t rings, signals; /* all that were made, warm-up too, and all that were counted */
 	struct sample *samples;  /* one per round */
@@ -113,6 +123,8 @@ struct row {
 	bool has_ratio, has_speedup;
 	struct stats ratio;   /* to the raw path, round by round */
 	struct stats speedup; /* of the userspace path to this one */
+	bool has_peer_ratio;
+	struct stats peer_ratio; /* to the peer's path */
 };
 
 /* One back end, measured. The last row is the A/A pair: the path of aa_of once more. */
@@ -137,6 +149,7 @@ int64_t bench_lost(const struct row *row); /* negative: rung more often than wri
 /* All that is reported. */
 struct bench_report {
 	struct host host;
+	char peer[HOST_TEXT]; /* its version, "" if there is none */
 	const struct bench_opts *opts;
 	struct bench benches[BENCH_MAX_ACCELS];
 	unsigned int nr_benches;

@@ -79,6 +79,19 @@ static void advise_library(const struct bench *bench)
 		       worst->ratio.low > aa->high ? "more than noise" : "no more than noise");
 }
 
+/* What the peer does with a syscall less or more is in docs/peer.md. */
+static void advise_peer(const struct bench *bench)
+{
+	for (unsigned int i = 0; i < bench->nr_rows; i++) {
+		const struct row *row = &bench->rows[i];
+
+		if (row->available && row->has_peer_ratio)
+			printf("- %s is %.3f (%.3f..%.3f) of %s.\n", row->type->name,
+			       row->peer_ratio.median, row->peer_ratio.low, row->peer_ratio.high,
+			       row->type->peer);
+	}
+}
+
 /* On these paths the vCPU's thread never sleeps: what it did not get, somebody else did. */
 static void advise_quiet(const struct bench *bench)
 {
@@ -107,6 +120,7 @@ void bench_print_advice(const struct bench *bench, const struct bench_opts *opts
 	advise_space(bench);
 	advise_elision(bench);
 	advise_library(bench);
+	advise_peer(bench);
 	if (opts->vcpu_cpu == opts->endpoint.cpu)
 		puts("- vCPU and endpoint share a CPU: the guest's stall holds the endpoint's "
 		     "work.");

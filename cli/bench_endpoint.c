@@ -61,10 +61,9 @@ bool bench_parse_endpoint(struct bench_opts *opts, const char *text)
 	opts->socket = text;
 	if (strchr(text, '/'))
 		return true;
-	cli_usage(
-		"'%s' is no endpoint; there are thread, process, module, a socket, a path with a "
-		"'/', and vhost-user:SOCKET",
-		text);
+	cli_usage("'%s' is no endpoint; there are thread, process, module, a socket, a path with a "
+		  "'/', and vhost-user:SOCKET",
+		  text);
 	return false;
 }
 

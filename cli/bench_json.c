@@ -54,6 +54,10 @@ static void set_comparisons(json_t *object, const struct row *row)
 	set(object, "raw_ratio", real_or_null(row->has_ratio, row->ratio.median));
 	set(object, "raw_ratio_low", real_or_null(row->has_ratio, row->ratio.low));
 	set(object, "raw_ratio_high", real_or_null(row->has_ratio, row->ratio.high));
+	set(object, "peer_path", text_or_null(row->type->peer));
+	set(object, "peer_ratio", real_or_null(row->has_peer_ratio, row->peer_ratio.median));
+	set(object, "peer_ratio_low", real_or_null(row->has_peer_ratio, row->peer_ratio.low));
+	set(object, "peer_ratio_high", real_or_null(row->has_peer_ratio, row->peer_ratio.high));
 }
 
 static void set_costs(json_t *object, const struct row *row, bool known)
@@ -131,8 +135,9 @@ static json_t *options_json(const struct bench_opts *opts)
 
 int bench_print_json(const struct bench_report *report)
 {
-	json_t *root = json_pack("{s:s, s:o, s:o, s:b, s:o, s:o}", "schema", "bellwire.bench/1",
-				 "host", host_json(&report->host), "options",
+	json_t *root = json_pack("{s:s, s:o, s:o, s:o, s:b, s:o, s:o}", "schema",
+				 "bellwire.bench/1", "host", host_json(&report->host), "peer",
+				 text_or_null(report->peer[0] ? report->peer : NULL), "options",
 				 options_json(report->opts), "interrupted", report->interrupted,
 				 "results", rows_json(report), "aa", aas_json(report));
 	int status = cli_print_json(root);

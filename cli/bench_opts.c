@@ -17,12 +17,19 @@
 #define RTT_MAX_RINGS 1000000u /* two doubles are kept of each */
 
 static const struct option bench_options[] = {
-	{ "accel", required_argument, NULL, 'a' }, { "path", required_argument, NULL, 'p' },
-	{ "rings", required_argument, NULL, 'r' }, { "rounds", required_argument, NULL, 'R' },
-	{ "cpl", required_argument, NULL, 'l' },   { "cpus", required_argument, NULL, 'c' },
-	{ "seed", required_argument, NULL, 's' },  { "json", no_argument, NULL, 'j' },
-	{ "svg", required_argument, NULL, 'S' },   { "endpoint", required_argument, NULL, 'e' },
-	{ "image", required_argument, NULL, 'i' }, {},
+	{ "accel", required_argument, NULL, 'a' },
+	{ "path", required_argument, NULL, 'p' },
+	{ "rings", required_argument, NULL, 'r' },
+	{ "rounds", required_argument, NULL, 'R' },
+	{ "cpl", required_argument, NULL, 'l' },
+	{ "cpus", required_argument, NULL, 'c' },
+	{ "seed", required_argument, NULL, 's' },
+	{ "json", no_argument, NULL, 'j' },
+	{ "svg", required_argument, NULL, 'S' },
+	{ "endpoint", required_argument, NULL, 'e' },
+	{ "image", required_argument, NULL, 'i' },
+	{ "peer", required_argument, NULL, 'P' },
+	{},
 };
 
 static const struct option rtt_options[] = {
@@ -86,6 +93,21 @@ static bool parse_paths(struct bench_opts *opts, const char *text)
 		ok = select_paths(opts, pattern);
 	free(copy);
 	return ok;
+}
+
+/* What is measured for the sake of a peer is not run without one. */
+static void select_default(struct bench_opts *opts)
+{
+	for (unsigned int i = 0; i < bench_nr_paths && !opts->paths_given; i++)
+		opts->selected[i] = opts->peer || !bench_paths[i].beside_peer;
+}
+
+static bool parse_peer(struct bench_opts *opts, const char *text)
+{
+	opts->peer = strcmp(text, "qemu") == 0;
+	if (!opts->peer)
+		cli_usage("'%s' is no peer; there is qemu", text);
+	return opts->peer;
 }
 
 static bool parse_cpl(struct bench_opts *opts, const char *text)
@@ -166,7 +188,10 @@ static bool parse_option(struct bench_opts *opts, int option)
 	case 'a':
 		return parse_accel(opts, optarg);
 	case 'p':
+		opts->paths_given = true;
 		return parse_paths(opts, optarg);
+	case 'P':
+		return parse_peer(opts, optarg);
 	case 'r':
 		return cli_number("--rings", optarg, 1, 1000000000, &opts->rings);
 	case 't':
@@ -223,9 +248,12 @@ static int parse(struct bench_opts *opts, int argc, char **argv, const struct op
 
 int bench_opts_parse(struct bench_opts *opts, int argc, char **argv)
 {
+	int status;
+
 	*opts = (struct bench_opts){ .rounds = DEFAULT_ROUNDS, .cpl = 3, .seed = any_seed() };
-	parse_paths(opts, "*");
-	return parse(opts, argc, argv, bench_options);
+	status = parse(opts, argc, argv, bench_options);
+	select_default(opts);
+	return status;
 }
 
 int rtt_opts_parse(struct bench_opts *opts, int argc, char **argv)

@@ -65,6 +65,8 @@ static void settle(struct path *path, uint64_t rings)
 	uint64_t lost = row->rings - row->signals;
 
 	row->rings += rings;
+	if (path->counted)
+		row->signals += bw_notifier_take(path->notifier);
 	if (!path->endpoint)
 		return;
 	drain(path, row->rings - lost, lost > 0);
@@ -93,7 +95,7 @@ static void per_ring(struct sample *sample, const struct clocks *from, const str
 	sample->exits = to->exits_known ? (double)(to->exits - from->exits) / n : NAN;
 }
 
-int sample_path(struct path *path, uint64_t rings, struct sample *sample)
+static int sample_own(struct path *path, uint64_t rings, struct sample *sample)
 {
 	struct clocks from = {}, to = {};
 	int err;
@@ -112,7 +114,16 @@ int sample_path(struct path *path, uint64_t rings, struct sample *sample)
 	if (path->endpoint)
 		to.endpoint_cpu_ns = endpoint_cpu_ns(path->endpoint);
 	per_ring(sample, &from, &to, rings);
+	if (!path->endpoint)
+		sample->endpoint_cpu_ns = NAN;
 	return interrupted() ? -EINTR : 0;
+}
+
+int sample_path(struct path *path, uint64_t rings, struct sample *sample)
+{
+	if (path->type->kind->sample)
+		return path->type->kind->sample(path, rings, sample);
+	return sample_own(path, rings, sample);
 }
 
 int calibrate_path(struct path *path)

@@ -4,6 +4,7 @@
  */
 #include "cli/bench_setup.h"
 #include "cli/cli.h"
+#include "cli/term.h"
 
 #include <errno.h>
 #include <string.h>
@@ -46,7 +47,7 @@ static int add_path(struct rig *rig, struct bench *bench, unsigned int index)
 	}
 	rig->nr_paths++;
 	err = path->type->kind->setup(path);
-	row->rung = path->endpoint;
+	row->rung = path->endpoint || path->counted;
 	return err;
 }
 
@@ -79,17 +80,38 @@ static int make_vm(struct rig *rig, struct bench *bench)
 	return 0;
 }
 
+/* Nor is a peer that does not work. */
+static int open_peer(struct rig *rig, const struct bench *bench)
+{
+	const struct peer_opts opts = {
+		.accel = rig->be == &vm_kvm ? "kvm" : "tcg",
+		.cpl = rig->opts->cpl,
+		.vcpu_cpu = rig->opts->vcpu_cpu,
+		.other_cpu = rig->opts->endpoint.cpu,
+	};
+	int err;
+
+	if (!rig->opts->peer || bench->why[0])
+		return 0;
+	term_progress("%s: starting QEMU", vm_backend_name(rig->be));
+	err = peer_open(&rig->peer, &opts);
+	term_progress(NULL);
+	return err == -EINTR ? err : 0;
+}
+
 int rig_open(struct rig *rig, const struct bench_opts *opts, struct bench *bench)
 {
 	int err;
 
-	*rig = (struct rig){ .opts = opts, .be = bench->be };
+	*rig = (struct rig){ .opts = opts, .be = bench->be, .peer = PEER_NONE };
 	err = bw_bus_new(&rig->bus, NULL);
 	if (err) {
 		cli_failed("%s: %s", vm_backend_name(rig->be), bw_last_error());
 		return err;
 	}
 	err = make_vm(rig, bench);
+	if (!err)
+		err = open_peer(rig, bench);
 	return err ? err : add_paths(rig, bench);
 }
 
@@ -112,4 +134,5 @@ void rig_close(struct rig *rig)
 		close_path(&rig->paths[--rig->nr_paths]);
 	bw_bus_free(rig->bus); /* first: the offload borrows the VM's fd */
 	vm_free(rig->vm);
+	peer_close(&rig->peer);
 }

@@ -15,6 +15,7 @@ struct path {
 	bw_handler_fn *bare; /* not NULL: runs without the library, every access goes here */
 	/* What follows is released by rig_close(), whatever of it there is. */
 	struct endpoint *endpoint; /* NULL: nobody is rung */
+	bool counted; /* without an endpoint, but every ring is to be counted all the same */
 	struct bw_notifier *notifier;
 	struct bw_ioeventfd *ioeventfd;
 	struct bw_region *region;
@@ -28,12 +29,14 @@ struct rig {
 	struct bw_bus *bus;
 	struct vm *vm;
 	struct vcpu *vcpu;
+	struct peer peer;
 	struct path paths[BENCH_MAX_PATHS];
 	unsigned int nr_paths; /* only those that can be run */
 };
 
 extern const struct path_kind path_null, path_null_kernel, path_raw_userspace, path_raw_ioeventfd,
-	path_userspace, path_ioeventfd, path_hypercall, path_elided, path_remote, path_remote_fd;
+	path_userspace, path_ioeventfd, path_hypercall, path_elided, path_remote, path_remote_fd,
+	path_unheard, path_peer;
 
 /* Creates the VM, fills bench->rows, and sets up the paths that can be run. -errno: has said why.
  * rig_close() in any case. */

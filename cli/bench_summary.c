@@ -61,6 +61,7 @@ static void compare_row(struct bench *bench, struct row *row)
 {
 	const struct row *raw = bench_row(bench, row->type->raw);
 	const struct row *userspace = bench_row(bench, row->type->userspace);
+	const struct row *peer = bench_row(bench, row->type->peer);
 
 	row->has_ratio = raw;
 	if (raw)
@@ -68,6 +69,9 @@ static void compare_row(struct bench *bench, struct row *row)
 	row->has_speedup = userspace;
 	if (userspace)
 		row->speedup = ratio(userspace, row, bench->rounds);
+	row->has_peer_ratio = peer;
+	if (peer)
+		row->peer_ratio = ratio(row, peer, bench->rounds);
 }
 
 void bench_summarise(struct bench *bench)

@@ -55,6 +55,7 @@ static const char *colour(const struct row *row)
 		{ "null-", "0xc3cad3" },      { "raw-", "0x8a94a1" },
 		{ "userspace-", "0xd9772b" }, { "ioeventfd-", "0x2a6fb8" },
 		{ "elided-", "0x2f9457" },    { "remote-", "0x8e5ba6" },
+		{ "unheard-", "0x7fb0dd" },   { "qemu-", "0xb0508d" },
 	};
 
 	for (size_t i = 0; i < sizeof(colours) / sizeof(colours[0]); i++)

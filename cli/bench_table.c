@@ -67,7 +67,7 @@ static void cell_vcpu(const struct row *row, char text[CELL])
 
 static void cell_endpoint(const struct row *row, char text[CELL])
 {
-	if (row->rung)
+	if (row->rung && !isnan(row->endpoint_cpu_ns.median))
 		term_number(text, row->endpoint_cpu_ns.median);
 }
 
@@ -171,7 +171,7 @@ static void print_total(const struct bench *bench)
 		rings += bench->rows[i].rung ? bench->rows[i].rings : 0;
 		lost += bench_lost(&bench->rows[i]);
 	}
-	printf("%s rings to an endpoint, %" PRId64 " lost.", term_number(number, (double)rings),
+	printf("%s rings that are counted, %" PRId64 " lost.", term_number(number, (double)rings),
 	       lost);
 	if (coverage > 0)
 		printf(" Intervals hold the median with %.0f %%.", coverage);
@@ -204,6 +204,8 @@ void bench_print(const struct bench_report *report)
 	       "%" PRIu64 "\n",
 	       opts->cpl, opts->vcpu_cpu, bench_endpoint_name(opts), opts->endpoint.cpu,
 	       opts->seed);
+	if (report->peer[0])
+		printf("peer  %s, its vCPU where ours is\n", report->peer);
 	for (unsigned int i = 0; i < report->nr_benches; i++)
 		print_bench(&report->benches[i], opts);
 	puts("\n2009, on that day's KVM and hardware: MMIO through QEMU 9,090 ns, ioeventfd-mmio "

@@ -184,7 +184,7 @@ static const char *why_no_answer(struct rig *rig, const struct row *row)
 {
 	if (!row->available)
 		return row->why;
-	if (!row->rung)
+	if (!row->rung || !rig->paths[0].endpoint)
 		return "nobody is rung, and so nobody answers";
 	if (!rig->opts->place->answers)
 		return "the endpoint counts, and does not answer";

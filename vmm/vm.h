@@ -72,7 +72,7 @@ int vm_hypercall_probe(const struct vm *vm);
 
 const char *vm_last_error(void);
 
-/* The guest for another VMM: boots on a PC with RAM below 16 MiB (guest/multiboot.S, image.S). */
+/* The guest for another VMM: a multiboot image for a PC (guest/multiboot.S). */
 extern const uint8_t multiboot_image[], multiboot_image_end[];
 
 /* The vCPU's mailbox in guest RAM: what to do, and what came of it. Only while it does not run. */
