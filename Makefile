@@ -34,6 +34,7 @@ check-nested:
 nightly: all
 	@scripts/deps check
 	@scripts/deps nested
+	@scripts/deps package
 	@scripts/nightly $(JOBS)
 
 format:
