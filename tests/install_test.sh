@@ -77,6 +77,22 @@ else
 	skip "manual pages" "scdoc is not here"
 fi
 
+# As their first lines say: with the installed library, by one command.
+for file in "$source"/examples/*.c; do
+	name=$(basename "$file" .c)
+	# shellcheck disable=SC2046 # flags are words
+	"${compiler[@]}" -Wall -Wextra -Werror -o "$root/$name" "$file" \
+		$(pkg-config --cflags --libs bellwire) && timeout 60 "$root/$name" >"$root/log" 2>&1
+	status=$?
+	if [ $status = 77 ]; then
+		skip "example $name" "$(tail -n 1 "$root/log")"
+	else
+		sed 's/^/# /' "$root/log"
+		(exit $status)
+		result "example $name"
+	fi
+done
+
 rm "$libraries"/libbellwire.so*
 compiles c c99 "$root/static" --static && "$root/static"
 result "a consumer of the static library"
