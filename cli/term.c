@@ -23,6 +23,13 @@ unsigned int term_width(void)
 	return 80;
 }
 
+unsigned int term_height(void)
+{
+	struct winsize size;
+
+	return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_row > 0 ? size.ws_row : 24;
+}
+
 bool term_unicode(void)
 {
 	return isatty(STDOUT_FILENO) && strcmp(nl_langinfo(CODESET), "UTF-8") == 0;

@@ -11,6 +11,9 @@
 /* Columns of standard output, 0 if it is no terminal. */
 unsigned int term_width(void);
 
+/* Its lines, 24 where nobody knows. */
+unsigned int term_height(void);
+
 /* May standard output get more than ASCII? */
 bool term_unicode(void);
 
