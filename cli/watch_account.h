@@ -76,6 +76,7 @@ struct watch_vcpu {
 	uint64_t began;   /* the access in progress, 0: not known */
 	uint64_t resumed; /* when userspace had done with it, 0: not seen */
 	bool explained;   /* this exit was for an access, or went to userspace */
+	bool known;       /* not until an exit or entry: what comes before is half an access */
 };
 
 void watch_match(struct watch_vcpu *vcpu, const struct watch_event *event,

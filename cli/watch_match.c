@@ -128,6 +128,7 @@ static void match_begin(struct watch_vcpu *vcpu, uint64_t ns, struct watch_accou
 	end_access(vcpu, 0, account);
 	vcpu->since = ns;
 	vcpu->explained = false;
+	vcpu->known = true;
 }
 
 static void match_entry(struct watch_vcpu *vcpu, uint64_t ns, struct watch_account *account)
@@ -135,6 +136,7 @@ static void match_entry(struct watch_vcpu *vcpu, uint64_t ns, struct watch_accou
 	account->other_light += vcpu->since && !vcpu->explained;
 	end_access(vcpu, ns, account);
 	vcpu->since = 0;
+	vcpu->known = true;
 }
 
 static void match_lost(struct watch_vcpu *vcpu, uint64_t nr, struct watch_account *account)
@@ -144,14 +146,10 @@ static void match_lost(struct watch_vcpu *vcpu, uint64_t nr, struct watch_accoun
 		account->lost = UINT64_MAX;
 }
 
-void watch_match(struct watch_vcpu *vcpu, const struct watch_event *event,
-		 struct watch_account *account)
+static void match_known(struct watch_vcpu *vcpu, const struct watch_event *event,
+			struct watch_account *account)
 {
 	switch (event->kind) {
-	case WATCH_BEGIN:
-		return match_begin(vcpu, event->ns, account);
-	case WATCH_ENTRY:
-		return match_entry(vcpu, event->ns, account);
 	case WATCH_RUN:
 		if (vcpu->state >= WATCH_SLOW && !vcpu->resumed)
 			vcpu->resumed = event->ns;
@@ -164,7 +162,23 @@ void watch_match(struct watch_vcpu *vcpu, const struct watch_event *event,
 		return match_fast_mmio(vcpu, event, account);
 	case WATCH_USERSPACE:
 		return match_userspace(vcpu, event, account);
+	default:
+		return;
+	}
+}
+
+void watch_match(struct watch_vcpu *vcpu, const struct watch_event *event,
+		 struct watch_account *account)
+{
+	switch (event->kind) {
+	case WATCH_BEGIN:
+		return match_begin(vcpu, event->ns, account);
+	case WATCH_ENTRY:
+		return match_entry(vcpu, event->ns, account);
 	case WATCH_LOST:
 		return match_lost(vcpu, event->field[0], account);
+	default:
+		if (vcpu->known)
+			match_known(vcpu, event, account);
 	}
 }

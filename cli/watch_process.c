@@ -120,22 +120,30 @@ void watch_process_close(struct watch_process *process)
 	close(process->pidfd);
 }
 
-int watch_process_tasks(struct watch_process *process, int (*fn)(void *opaque, pid_t tid),
-			void *opaque)
+/* It may end at any time; its pidfd says so too. */
+static DIR *open_tasks(const struct watch_process *process, int *status)
 {
 	int fd = openat(process->tasks, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *entry;
-	int status = CLI_OK;
+	bool ended = fd < 0 && (errno == ENOENT || errno == ESRCH);
 
-	if (!dir) {
-		if (fd >= 0)
-			close(fd);
-		/* It has ended; its pidfd says so too. */
-		return fd < 0 && errno == ENOENT ? CLI_OK
-						 : cli_failed("threads of process %d: %s",
-							      process->pid, strerror(errno));
-	}
+	*status = CLI_OK;
+	if (!dir && !ended)
+		*status = cli_failed("threads of process %d: %s", process->pid, strerror(errno));
+	if (!dir && fd >= 0)
+		close(fd);
+	return dir;
+}
+
+int watch_process_tasks(struct watch_process *process, int (*fn)(void *opaque, pid_t tid),
+			void *opaque)
+{
+	struct dirent *entry;
+	int status;
+	DIR *dir = open_tasks(process, &status);
+
+	if (!dir)
+		return status;
 	while (status == CLI_OK && (entry = readdir(dir)))
 		if (entry->d_name[0] != '.')
 			status = fn(opaque, atoi(entry->d_name));

@@ -13,7 +13,9 @@
 #include <time.h>
 #include <unistd.h>
 
-static int open_event(uint64_t config, bool has_fields, pid_t tid, size_t ring_size)
+/* The first event leads the others and begins disabled, so that all begin at one moment: what is
+ * not traced from its first event on would be taken for something else. */
+static int open_event(uint64_t config, bool has_fields, pid_t tid, int leader, size_t ring_size)
 {
 	struct perf_event_attr attr = {
 		.type = PERF_TYPE_TRACEPOINT,
@@ -22,13 +24,13 @@ static int open_event(uint64_t config, bool has_fields, pid_t tid, size_t ring_s
 		.sample_period = 1,
 		.sample_type = PERF_SAMPLE_IDENTIFIER | PERF_SAMPLE_TIME |
 			       (has_fields ? PERF_SAMPLE_RAW : 0u),
-		.disabled = 1,
+		.disabled = leader < 0,
 		.watermark = 1,
 		.wakeup_watermark = (uint32_t)(ring_size / 4),
 		.use_clockid = 1,
 		.clockid = CLOCK_MONOTONIC,
 	};
-	int fd = (int)syscall(SYS_perf_event_open, &attr, tid, -1, -1, PERF_FLAG_FD_CLOEXEC);
+	int fd = (int)syscall(SYS_perf_event_open, &attr, tid, -1, leader, PERF_FLAG_FD_CLOEXEC);
 
 	return fd < 0 ? -errno : fd;
 }
@@ -56,7 +58,7 @@ static int add_event(struct watch_thread *thread, const struct watch_kernel *ker
 	const struct watch_layout *layout = &kernel->tracepoints[i].layout;
 	const char *filter = layout->tracepoint->filter;
 	int fd = open_event(kernel->tracepoints[i].config, layout->tracepoint->fields[0],
-			    thread->tid, ring_size);
+			    thread->tid, i ? thread->fds[0] : -1, ring_size);
 	int err;
 
 	*doing = "perf_event_open";
@@ -89,9 +91,10 @@ int watch_thread_open(struct watch_thread *thread, const struct watch_kernel *ke
 		if (err)
 			goto close;
 	}
-	for (unsigned int i = 0; i < thread->nr; i++)
-		ioctl(thread->fds[i], PERF_EVENT_IOC_ENABLE, 0);
-	return 0;
+	*doing = "enabling perf's events";
+	if (ioctl(thread->fds[0], PERF_EVENT_IOC_ENABLE, 0) == 0)
+		return 0;
+	err = -errno;
 
 close:
 	watch_thread_close(thread);

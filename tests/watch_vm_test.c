@@ -8,8 +8,6 @@
 
 #include "cli/cli.h"
 
-#include <errno.h>
-#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -186,7 +184,8 @@ static json_t *document(const struct watched *watched)
 {
 	json_t *root = json_loads(watched->text, 0, NULL);
 
-	assert_non_null(root);
+	if (!root)
+		fail_msg("exit status %d: %s", watched->status, watched->complaint);
 	assert_string_equal(json_string_value(json_object_get(root, "schema")), "bellwire.watch/1");
 	return root;
 }
@@ -274,19 +273,24 @@ static const struct expected expected[] = {
 };
 
 /* The watch begins and ends in the middle of a round, where one access more or less is seen. */
-static void assert_rounds(json_int_t seen, json_int_t in_a_round, json_int_t rounds)
+static void assert_rounds(const struct expected *e, json_t *address, const char *way,
+			  const char *what, json_int_t in_a_round, json_int_t rounds)
 {
-	assert_in_range(seen, in_a_round * (rounds - 1), in_a_round * (rounds + 1));
+	json_int_t seen = count(address, way, what);
+
+	if (seen < in_a_round * (rounds - 1) || seen > in_a_round * (rounds + 1))
+		fail_msg("%s %#jx: %lld %s %s in %lld rounds, not %lld in each", e->space,
+			 (uintmax_t)e->addr, seen, way, what, rounds, in_a_round);
 }
 
 static void assert_expected(json_t *root, const struct expected *e, json_int_t rounds)
 {
 	json_t *address = find(root, e->space, e->addr);
 
-	assert_rounds(count(address, "slow", "writes"), e->slow_writes, rounds);
-	assert_rounds(count(address, "slow", "reads"), e->slow_reads, rounds);
-	assert_rounds(count(address, "light", "writes"), e->light_writes, rounds);
-	assert_rounds(count(address, "light", "reads"), e->light_reads, rounds);
+	assert_rounds(e, address, "slow", "writes", e->slow_writes, rounds);
+	assert_rounds(e, address, "slow", "reads", e->slow_reads, rounds);
+	assert_rounds(e, address, "light", "writes", e->light_writes, rounds);
+	assert_rounds(e, address, "light", "reads", e->light_reads, rounds);
 	assert_int_equal(json_is_true(json_object_get(address, "would_gain")), e->gains);
 	assert_int_equal(json_array_size(json_object_get(address, "values")), e->nr_values);
 	assert_int_equal(json_array_size(json_object_get(address, "widths")), 1);
@@ -367,13 +371,42 @@ static void the_table_marks_what_would_gain(void **state)
 
 /* ---- how it ends ---- */
 
+static bool is_perf_event(int dir, const char *name)
+{
+	char link[64];
+	ssize_t len = readlinkat(dir, name, link, sizeof(link) - 1);
+
+	link[len < 0 ? 0 : len] = '\0';
+	return strcmp(link, "anon_inode:[perf_event]") == 0;
+}
+
+/* Until the watch has something open that traces, and half a second for what it sees. */
+static void let_watch(const struct watched *watched)
+{
+	struct dirent *entry;
+	char path[64];
+	bool found = false;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd", watched->pid);
+	while (!found) {
+		DIR *dir = opendir(path);
+
+		assert_non_null(dir);
+		while (!found && (entry = readdir(dir)))
+			found = is_perf_event(dirfd(dir), entry->d_name);
+		closedir(dir);
+		usleep(10000);
+	}
+	usleep(500000);
+}
+
 static void a_vmm_that_exits_half_way_is_reported_until_then(void **state)
 {
 	struct vmm vmm = start_watchable(state, 1);
 	struct watched watched = start_watch_as(0, vmm.pid, "60", "--json");
 	json_t *root;
 
-	sleep(1);
+	let_watch(&watched);
 	stop_vmm(vmm);
 	finish_watch(&watched);
 	root = document(&watched);
@@ -394,7 +427,7 @@ static void a_signal_ends_it_with_what_was_seen(void **state)
 		struct watched watched = start_watch_as(0, vmm.pid, "60", "--json");
 		json_t *root;
 
-		sleep(1);
+		let_watch(&watched);
 		kill(watched.pid, signals[i]);
 		finish_watch(&watched);
 		root = document(&watched);
