@@ -5,6 +5,7 @@
  */
 #define _GNU_SOURCE
 #include "vm_world.h"
+#include "watch_round.h"
 
 #include "cli/cli.h"
 
@@ -17,10 +18,7 @@
 #include <sys/stat.h>
 
 #define NOBODY 65534
-#define KERNEL_PORT 0x4d0u /* KVM's own interrupt controller has it */
-#define RING_PORT (PORT + 0x10)
-#define MIXED_PORT (PORT + 0x20)
-#define LATE_PORT (PORT + 0x30)
+#define LATE_PORT 0x540u
 #define FOR_EVER UINT64_MAX
 
 /* ---- the VMM ---- */
@@ -42,15 +40,17 @@ static void *run_late_vcpu(void *opaque)
 	return NULL;
 }
 
-/* Every way that an access can take, in turn; what each comes to is in the first test. */
+/* What each comes to is in watch_round.h. */
 static void play_for_ever(struct world *w)
 {
 	const struct guest_access list[] = {
-		out(PORT, 2, 1),        out(PORT, 2, 2),       in(PORT + 4, 1),
-		store(BAR, 4, 7),       load(BAR + 0x1000, 8), store(BAR + 0x2000, 4, 5),
-		out(RING_PORT, 1, 3),   out(MIXED_PORT, 2, 1), out(MIXED_PORT, 2, 2),
-		out(KERNEL_PORT, 1, 0), in(KERNEL_PORT, 1),    store(BAR + 0x3000, 16, 6),
-		in(PORT + 6, 2),        in(KERNEL_PORT, 1),
+		out(ROUND_PORT, 2, 1),       out(ROUND_PORT, 2, 2),
+		in(ROUND_PORT + 4, 1),       store(ROUND_BAR, 4, 7),
+		load(ROUND_BAR + 0x1000, 8), store(ROUND_BAR + 0x2000, 4, 5),
+		out(RUNG_PORT, 1, 3),        out(MIXED_PORT, 2, 1),
+		out(MIXED_PORT, 2, 2),       out(KERNEL_PORT, 1, 0),
+		in(KERNEL_PORT, 1),          store(ROUND_BAR + 0x3000, 16, 6),
+		in(ROUND_PORT + 6, 2),       in(KERNEL_PORT, 1),
 	};
 
 	load_play(w, list, COUNT_OF(list));
@@ -64,8 +64,8 @@ static void be_vmm(void **state, int ready, uid_t uid, unsigned int nr_vcpus)
 	pthread_t late;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	must_assign(w->bus, BW_MMIO, BAR + 0x2000, of_len(4), n);
-	must_assign(w->bus, BW_PIO, RING_PORT, any_len(), n);
+	must_assign(w->bus, BW_MMIO, ROUND_BAR + 0x2000, of_len(4), n);
+	must_assign(w->bus, BW_PIO, RUNG_PORT, any_len(), n);
 	must_assign(w->bus, BW_PIO, MIXED_PORT, of_value(2, 1), n);
 	play_for_ever(w);
 	if (uid && (setuid(uid) || prctl(PR_SET_DUMPABLE, 1)))
@@ -222,19 +222,28 @@ static struct vmm start_watchable(void **state, unsigned int nr_vcpus)
 	return vmm;
 }
 
-static json_t *find(json_t *root, const char *space, uint64_t addr)
+static const char *name_of(enum bw_space space)
 {
-	json_t *array = json_object_get(root, "addresses"), *address;
+	return space == BW_PIO ? "pio" : "mmio";
+}
+
+static bool says(json_t *object, const char *key, const char *text)
+{
+	return strcmp(json_string_value(json_object_get(object, key)), text) == 0;
+}
+
+static json_t *find(json_t *root, enum bw_space space, uint64_t addr)
+{
+	json_t *array = json_object_get(root, "addresses");
 	char text[32];
-	size_t i;
 
 	snprintf(text, sizeof(text), "0x%jx", (uintmax_t)addr);
-	json_array_foreach(
-		array, i,
-		address) if (strcmp(json_string_value(json_object_get(address, "space")), space) ==
-				     0 &&
-			     strcmp(json_string_value(json_object_get(address, "address")), text) ==
-				     0) return address;
+	for (size_t i = 0; i < json_array_size(array); i++) {
+		json_t *address = json_array_get(array, i);
+
+		if (says(address, "space", name_of(space)) && says(address, "address", text))
+			return address;
+	}
 	return NULL;
 }
 
@@ -251,36 +260,15 @@ static json_int_t lost(json_t *root)
 
 /* ---- what it says ---- */
 
-struct expected {
-	const char *space;
-	uint64_t addr;
-	json_int_t slow_writes, slow_reads, light_writes, light_reads; /* in one round */
-	bool gains;
-	int width, nr_values;
-};
-
-static const struct expected expected[] = {
-	{ "pio", PORT, .slow_writes = 2, .gains = true, .width = 2, .nr_values = 2 },
-	{ "pio", PORT + 4, .slow_reads = 1, .width = 1 },
-	{ "pio", PORT + 6, .slow_reads = 1, .width = 2 },
-	{ "mmio", BAR, .slow_writes = 1, .gains = true, .width = 4, .nr_values = 1 },
-	{ "mmio", BAR + 0x1000, .slow_reads = 1, .width = 8 },
-	{ "mmio", BAR + 0x2000, .light_writes = 1, .width = 4 },
-	{ "mmio", BAR + 0x3000, .slow_writes = 1, .gains = true, .width = 16, .nr_values = 1 },
-	{ "pio", RING_PORT, .light_writes = 1, .width = 1 },
-	{ "pio", MIXED_PORT, 1, 0, 1, 0, .gains = true, .width = 2, .nr_values = 1 },
-	{ "pio", KERNEL_PORT, .light_writes = 1, .light_reads = 2, .width = 1 },
-};
-
 /* The watch begins and ends in the middle of a round, where one access more or less is seen. */
 static void assert_rounds(const struct expected *e, json_t *address, const char *way,
-			  const char *what, json_int_t in_a_round, json_int_t rounds)
+			  const char *what, uint64_t in_a_round, json_int_t rounds)
 {
-	json_int_t seen = count(address, way, what);
+	json_int_t each = (json_int_t)in_a_round, seen = count(address, way, what);
 
-	if (seen < in_a_round * (rounds - 1) || seen > in_a_round * (rounds + 1))
-		fail_msg("%s %#jx: %lld %s %s in %lld rounds, not %lld in each", e->space,
-			 (uintmax_t)e->addr, seen, way, what, rounds, in_a_round);
+	if (seen < each * (rounds - 1) || seen > each * (rounds + 1))
+		fail_msg("%s %#jx: %lld %s %s in %lld rounds, not %lld in each", name_of(e->space),
+			 (uintmax_t)e->addr, seen, way, what, rounds, each);
 }
 
 static void assert_expected(json_t *root, const struct expected *e, json_int_t rounds)
@@ -303,7 +291,7 @@ static void each_address_is_counted_on_the_way_that_it_took(void **state)
 	struct vmm vmm = start_watchable(state, 1);
 	struct watched watched = watch(vmm.pid, "2", "--json");
 	json_t *root = document(&watched);
-	json_int_t rounds = count(find(root, "mmio", BAR), "slow", "writes");
+	json_int_t rounds = count(find(root, BW_MMIO, ROUND_BAR), "slow", "writes");
 
 	stop_vmm(vmm);
 	assert_int_equal(watched.status, CLI_OK);
@@ -324,14 +312,13 @@ static void slow_accesses_have_a_share_of_the_time(void **state)
 {
 	struct vmm vmm = start_watchable(state, 1);
 	struct watched watched = watch(vmm.pid, "1", "--json");
-	json_t *root = document(&watched), *address;
+	json_t *root = document(&watched), *array = json_object_get(root, "addresses");
 	double sum = 0, share;
-	size_t i;
 
 	stop_vmm(vmm);
-	json_array_foreach(json_object_get(root, "addresses"), i, address)
-	{
-		json_t *slow = json_object_get(address, "slow");
+	for (size_t i = 0; i < json_array_size(array); i++) {
+		json_t *address = json_array_get(array, i),
+		       *slow = json_object_get(address, "slow");
 
 		share = json_number_value(json_object_get(slow, "seconds_per_second"));
 		if (count(address, "slow", "writes") + count(address, "slow", "reads") > 0)
@@ -350,7 +337,7 @@ static void a_thread_that_starts_later_is_watched_too(void **state)
 	json_t *root = document(&watched);
 
 	stop_vmm(vmm);
-	assert_true(count(find(root, "pio", LATE_PORT), "slow", "writes") > 0);
+	assert_true(count(find(root, BW_PIO, LATE_PORT), "slow", "writes") > 0);
 	json_decref(root);
 	free_watch(&watched);
 }
@@ -413,7 +400,7 @@ static void a_vmm_that_exits_half_way_is_reported_until_then(void **state)
 	assert_int_equal(watched.status, CLI_OK);
 	assert_non_null(strstr(watched.complaint, "ended after"));
 	assert_string_equal(json_string_value(json_object_get(root, "ended")), "exited");
-	assert_true(count(find(root, "mmio", BAR), "slow", "writes") > 0);
+	assert_true(count(find(root, BW_MMIO, ROUND_BAR), "slow", "writes") > 0);
 	json_decref(root);
 	free_watch(&watched);
 }
@@ -434,7 +421,7 @@ static void a_signal_ends_it_with_what_was_seen(void **state)
 		assert_int_equal(watched.status, CLI_INTERRUPTED);
 		assert_string_equal(json_string_value(json_object_get(root, "ended")),
 				    "interrupted");
-		assert_true(count(find(root, "mmio", BAR), "slow", "writes") > 0);
+		assert_true(count(find(root, BW_MMIO, ROUND_BAR), "slow", "writes") > 0);
 		json_decref(root);
 		free_watch(&watched);
 	}
