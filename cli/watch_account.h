@@ -62,15 +62,17 @@ static inline uint64_t watch_path_count(const struct watch_path *path)
 /* Only ever written, and userspace had to serve it: an ioeventfd would. */
 bool watch_would_gain(const struct watch_address *address);
 
+enum watch_state {
+	WATCH_IDLE,
+	WATCH_LOOKED_UP, /* the kernel looks whether it can serve the access itself */
+	WATCH_SERVED,    /* it could */
+	WATCH_SLOW,      /* it could not. From here on userspace has been asked */
+	WATCH_UNNAMED,   /* to read a port, whose number comes afterwards */
+};
+
 /* Between two events of one thread. All zero to begin with. */
 struct watch_vcpu {
-	enum {
-		WATCH_IDLE,
-		WATCH_LOOKED_UP, /* the kernel looks whether it can serve the access itself */
-		WATCH_SERVED,    /* it could */
-		WATCH_SLOW,      /* it could not. From here on userspace has been asked */
-		WATCH_UNNAMED,   /* to read a port, whose number comes afterwards */
-	} state;
+	enum watch_state state;
 	struct watch_access access;
 	uint64_t since;   /* when what comes next began, 0: not known */
 	uint64_t began;   /* the access in progress, 0: not known */

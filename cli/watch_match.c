@@ -29,7 +29,7 @@ static void end_access(struct watch_vcpu *vcpu, uint64_t ns, struct watch_accoun
 	vcpu->resumed = 0;
 }
 
-static void begin_access(struct watch_vcpu *vcpu, uint64_t ns, int state,
+static void begin_access(struct watch_vcpu *vcpu, uint64_t ns, enum watch_state state,
 			 struct watch_account *account)
 {
 	end_access(vcpu, ns, account);

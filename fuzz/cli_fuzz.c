@@ -8,6 +8,7 @@
 #include "cli/host.h"
 #include "cli/interrupt.h"
 #include "cli/kvm_caps.h"
+#include "cli/watch.h"
 #include "conform/op.h"
 #include "conform/subject.h"
 #include "endpoint/socket.h"
@@ -74,6 +75,14 @@ int __wrap_kvm_caps_read(const struct kvm_cap **caps, size_t *nr)
 	return -ENOENT;
 }
 
+int __wrap_watch_process_open(struct watch_process *process, pid_t pid);
+int __wrap_watch_process_open(struct watch_process *process, pid_t pid)
+{
+	(void)process;
+	(void)pid;
+	return CLI_FAILED;
+}
+
 /* Whatever file is named, it is the input's own script. */
 int __real_program_read(struct program *p, const char *path, char *why, size_t size);
 int __wrap_program_read(struct program *p, const char *path, char *why, size_t size);
@@ -90,7 +99,7 @@ int __wrap_program_read(struct program *p, const char *path, char *why, size_t s
 static void check_commands(const struct command *const *table)
 {
 	static const char *const known[] = { "bench",  "dispatch", "regions", "conform",
-					     "device", "endpoint", "info" };
+					     "device", "endpoint", "info",    "watch" };
 
 	for (; table && *table; table++) {
 		size_t i = 0;
