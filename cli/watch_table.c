@@ -190,8 +190,9 @@ static void print_sum(const struct watch_report *report, FILE *out)
 
 void watch_print(const struct watch_report *report, unsigned int rows, FILE *out)
 {
-	fprintf(out, "%s, process %d, %u threads, %.1f s\n\n", report->process->comm,
-		report->process->pid, report->threads->seen, report->seconds);
+	fprintf(out, "%s, process %d, %u thread%s, %.1f s\n\n", report->process->comm,
+		report->process->pid, report->threads->seen, report->threads->seen == 1 ? "" : "s",
+		report->seconds);
 	print_ways(report, true, rows, out);
 	fputc('\n', out);
 	print_ways(report, false, rows / 2, out);
