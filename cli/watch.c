@@ -120,6 +120,14 @@ static int report(struct watch *w)
 	return w->report.end == WATCH_WAS_INTERRUPTED ? CLI_INTERRUPTED : status;
 }
 
+/* Until here there is nothing that is worth to be shown. */
+static int catch_signals(void)
+{
+	int err = interrupt_start();
+
+	return err ? cli_failed("cannot start a thread: %s", strerror(-err)) : CLI_OK;
+}
+
 static int watch_run(struct watch *w)
 {
 	int status = watch_process_open(&w->process, w->report.opts->pid);
@@ -127,6 +135,8 @@ static int watch_run(struct watch *w)
 	if (status != CLI_OK)
 		return status;
 	status = watch_kernel_read(&w->kernel);
+	if (status == CLI_OK)
+		status = catch_signals();
 	if (status == CLI_OK)
 		status = watch_threads(w);
 	if (status == CLI_OK)
@@ -138,14 +148,11 @@ static int watch_run(struct watch *w)
 static int watch_main(int argc, char **argv)
 {
 	struct watch_opts opts;
-	int status = watch_opts_parse(&opts, argc, argv), err;
+	int status = watch_opts_parse(&opts, argc, argv);
 	struct watch *w;
 
 	if (status != CLI_OK)
 		return status;
-	err = interrupt_start();
-	if (err)
-		return cli_failed("cannot start a thread: %s", strerror(-err));
 	w = calloc(1, sizeof(*w));
 	if (!w)
 		return cli_failed("no memory");
