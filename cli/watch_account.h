@@ -66,8 +66,8 @@ enum watch_state {
 	WATCH_IDLE,
 	WATCH_LOOKED_UP, /* the kernel looks whether it can serve the access itself */
 	WATCH_SERVED,    /* it could */
-	WATCH_SLOW,      /* it could not. From here on userspace has been asked */
-	WATCH_UNNAMED,   /* to read a port, whose number comes afterwards */
+	WATCH_SLOW,      /* it could not: userspace has been asked */
+	WATCH_UNNAMED,   /* userspace has been asked to read a port, whose number comes later */
 };
 
 /* Between two events of one thread. All zero to begin with. */

@@ -151,7 +151,7 @@ static void match_known(struct watch_vcpu *vcpu, const struct watch_event *event
 {
 	switch (event->kind) {
 	case WATCH_RUN:
-		if (vcpu->state >= WATCH_SLOW && !vcpu->resumed)
+		if (!vcpu->resumed)
 			vcpu->resumed = event->ns;
 		return;
 	case WATCH_MMIO:

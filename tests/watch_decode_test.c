@@ -128,7 +128,7 @@ static void lost_records_are_a_number(void **state)
 
 static void what_cannot_be_read_is_one_lost(void **state)
 {
-	struct record unknown = sample(1), longer = sample(1), shorter = sample(1);
+	struct record unknown = sample(2), longer = sample(2), shorter = sample(2);
 
 	(void)state;
 	unknown.id = 73;
