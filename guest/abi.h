@@ -49,6 +49,7 @@ enum guest_op {
 	GUEST_PLAY,       /* each of a list of accesses, in order */
 	GUEST_ROUND_TRIP, /* count times: one access, then wait until the host has answered it */
 	GUEST_VIRTQUEUE,  /* count block requests through a split virtqueue */
+	GUEST_PACE,       /* count times: wait for the next period, then ring burst times */
 };
 
 enum guest_kind {
@@ -116,14 +117,19 @@ struct guest_mailbox {
 	struct guest_access ring;    /* GUEST_RING, GUEST_ROUND_TRIP (the value is its number) */
 	uint64_t tsc_start, tsc_end; /* around the command */
 	uint64_t commands;           /* how many the guest has finished */
-	uint64_t trips;              /* GUEST_ROUND_TRIP: guest address of struct guest_trip[] */
+	/* GUEST_ROUND_TRIP, GUEST_PACE: guest address of struct guest_trip[], one a round trip or
+	 * burst; GUEST_PACE: 0 for none */
+	uint64_t trips;
+	uint64_t period; /* GUEST_PACE: ticks from burst to burst, 0: at once. sequence is set to
+			  * the tick at which the burst begins, the values count up from 1 */
+	uint64_t burst;
 	uint64_t answer; /* GUEST_ROUND_TRIP: guest address of a uint64_t that the host sets to the
 			  * number of the ring, from 1, that it answers */
 	uint64_t virtqueue; /* GUEST_VIRTQUEUE: guest address of struct guest_virtqueue; each
 			     * request is followed by the access ring */
 	uint64_t requests;  /* GUEST_VIRTQUEUE: guest address of struct guest_request[] */
-	uint64_t hold;   /* where nothing stops the vCPU at GUEST_DONE_PORT: after so many commands
-			  * it waits until this is another number. 0: never */
+	uint64_t hold; /* where nothing stops the vCPU at GUEST_DONE_PORT: after so many commands
+			* it waits until this is another number. 0: never */
 };
 
 #endif

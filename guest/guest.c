@@ -123,6 +123,26 @@ guest_interrupt(struct interrupt_frame *frame)
 	*(volatile uint32_t *)(uint64_t)GUEST_APIC_EOI = 0;
 }
 
+/* Stores of 4 bytes: what it paces are doorbells in memory. */
+static void pace_command(struct guest_mailbox *mailbox)
+{
+	struct guest_trip *trips = (struct guest_trip *)mailbox->trips;
+	volatile uint64_t *sequence = (volatile uint64_t *)mailbox->sequence;
+	uint64_t next = insn_rdtsc(), start, value = 1;
+
+	for (uint64_t i = 0; i < mailbox->count; i++, next += mailbox->period) {
+		do
+			start = insn_rdtsc();
+		while (start < next);
+		if (sequence)
+			*sequence = start;
+		for (uint64_t left = mailbox->burst; left > 0; left--)
+			insn_store(mailbox->ring.addr, 4, value++);
+		if (trips)
+			trips[i] = (struct guest_trip){ start, insn_rdtsc() };
+	}
+}
+
 static void wait_while_held(const struct guest_mailbox *mailbox)
 {
 	while (*(const volatile uint64_t *)&mailbox->hold == mailbox->commands)
@@ -146,6 +166,9 @@ __attribute__((noreturn, section(".text.entry"))) void guest_entry(struct guest_
 			break;
 		case GUEST_VIRTQUEUE:
 			virtqueue_command(mailbox);
+			break;
+		case GUEST_PACE:
+			pace_command(mailbox);
 			break;
 		default:
 			__builtin_trap();

@@ -22,6 +22,7 @@
  *   bw_poller_run, _poll, _arm     -          -                  -        X (one thread at a time)
  *   bw_poller_add, _del            -          X                  X        X
  *   bw_poller_stop                 -          X                  X        X
+ *   bw_poller_freeze               -          X               -EDEADLK    X
  * The first column is the inside of a lookup, where no code of the caller runs: X means that the
  * two may go on at once.
  * A control call is any call on a bus, region or ioeventfd that the table does not name. It never
@@ -60,6 +61,7 @@ struct bw_bus;
 struct bw_region;
 struct bw_notifier;
 struct bw_ioeventfd;
+struct bw_page;
 struct bw_poller;
 
 /* MMIO: guest-physical addresses. PIO: ports. HYPERCALL: Hyper-V connection ids
@@ -169,9 +171,20 @@ void bw_bus_abort(struct bw_bus *bus);
  * It only ever makes things faster: what the kernel refuses or misses still reaches userspace,
  * arrives at the bus and is signalled there. */
 
+/* How the guest's stores into a doorbell page are turned into traps again: see "doorbell pages". */
+enum bw_page_way { BW_PAGE_WAY_AUTO, BW_PAGE_WAY_SLOT, BW_PAGE_WAY_WRITE_PROTECT };
+
 struct bw_kvm_opts {
 	size_t size;
 	int vm_fd; /* borrowed until bw_bus_free() */
+	/* Memslots lent to doorbell pages until bw_bus_free(): the VMM uses none of
+	 * [first_slot, first_slot + nr_slots). 0: pages stay cold. If there are some,
+	 * KVM_X86_QUIRK_SLOT_ZAP_ALL is disabled for the VM where this KVM can: without that the
+	 * deletion of any memslot makes KVM forget all of the guest's memory. */
+	uint32_t first_slot, nr_slots;
+	/* AUTO: SLOT where that quirk is off, else WRITE_PROTECT where userfaultfd(2) may watch
+	 * faults of the kernel, else pages stay cold. */
+	enum bw_page_way page_way;
 };
 
 /*
@@ -188,6 +201,24 @@ int bw_bus_offload_kvm(struct bw_bus *bus, const struct bw_kvm_opts *opts);
 #define BW_CAP_MMIO 1u      /* MMIO ioeventfds are signalled by the kernel */
 #define BW_CAP_PIO 2u       /* PIO ioeventfds */
 #define BW_CAP_HYPERCALL 4u /* HvCallSignalEvent */
+#define BW_CAP_PAGE 8u      /* doorbell pages may be hot */
+
+/*
+ * For emulators: what makes doorbell pages hot where there is no KVM. Both are called by one thread
+ * at a time, with locks of the library held: they must neither call it nor wait for a handler.
+ */
+struct bw_emulator_opts {
+	size_t size;
+	/* From now on a store of any vCPU to [gpa, gpa + 4096) goes to memory, in one piece if it
+	 * is aligned, and a load comes from there. 0 or -errno. */
+	int (*map)(void *opaque, uint64_t gpa, void *memory);
+	/* When it returns no vCPU stores into memory any more, and accesses reach the bus again. */
+	void (*unmap)(void *opaque, uint64_t gpa);
+	void *opaque; /* borrowed until bw_bus_free() */
+};
+
+/* -EBUSY: the bus has an offload. -EINVAL: map or unmap is missing. */
+int bw_bus_offload_emulator(struct bw_bus *bus, const struct bw_emulator_opts *opts);
 
 /* What is offloaded: BW_CAP_*, 0 without an offload. */
 unsigned int bw_bus_caps(struct bw_bus *bus);
@@ -310,6 +341,79 @@ struct bw_region *bw_region_at(struct bw_bus *bus, enum bw_space space, uint64_t
 int bw_region_doorbell(struct bw_region *region, struct bw_ioeventfd **out, uint64_t offset,
 		       struct bw_match match, struct bw_notifier *n);
 
+/* ---- doorbell pages: a ring that costs the guest one store, and no exit ----
+ *
+ * A doorbell page is 4 KiB of a region that hold nothing but write-only doorbells, its slots. Each
+ * slot has a width and a notifier, and the page an idle value that the guest never writes there.
+ *
+ * Hot, the page is plain memory of the guest. The poller that it is added to exchanges every slot
+ * with the idle value again and again: another value is a ring. Cold, a store traps, and is what it
+ * is at any doorbell; the poller may sleep. Who is the guest cannot tell:
+ *   - Only an aligned store of exactly the slot's width is a ring. Any other may ring each slot
+ *     that it touches, or none. A store of the idle value is none.
+ *   - A write to bytes of the page that belong to no slot is swallowed. Reads give what the memory
+ *     has: mostly the idle value, 0 outside slots. The region's handler sees no access to the page.
+ *   - Stores between two looks of the poller coalesce: at least one delivery follows the last, and
+ *     none comes without a store. Each delivery has a value, see bw_ioeventfd_value().
+ * What changes the page (deassign, a commit that moves, covers or unmaps it, free) makes it cold
+ * first, and sees to what was stored before: the promises of those calls hold as they stand.
+ *
+ * A page is hot only while the guest sees all of it, at a multiple of 4096, no ioeventfd of the bus
+ * itself lies in it, it is in a poller, and the offload has a place for it. Otherwise it is cold,
+ * which is no error; bw_page_stats() says why. Two ways to make it cold:
+ *   SLOT            the page is taken out of the guest's memory: a ring is a light exit.
+ *   WRITE_PROTECT   userfaultfd(2): the first store waits until the poller wakes and lets it in. It
+ *                   needs a poller that is served: a vCPU waits for bw_poller_poll().
+ */
+
+#define BW_PAGE_SIZE 4096u
+
+/* When to be hot. A hot page is polled: where its guest rings seldom that is wasted, where it rings
+ * often an exit each is. */
+enum bw_page_policy {
+	BW_PAGE_ADAPTIVE, /* by the rate of rings, and what a switch and an exit cost */
+	BW_PAGE_HOT,      /* whenever it can be; bw_poller_run() never sleeps */
+	BW_PAGE_COLD,     /* never */
+};
+
+struct bw_page_opts {
+	size_t size;
+	uint64_t offset; /* in the region, a multiple of 4096 */
+	uint64_t idle;   /* narrower slots have its low bytes */
+	enum bw_page_policy policy;
+	uint32_t exit_ns; /* what a trapped ring costs the guest on this host; 0: 3000 */
+};
+
+/*
+ * Makes [offset, offset + 4096) of the region a doorbell page; doorbells in it, before or after,
+ * are its slots. -EINVAL: the region is not MMIO, offset is no multiple of 4096, or a doorbell that
+ * is there already cannot be a slot (a value, BW_ANY_LEN, not aligned). -ERANGE: beyond the region.
+ * -EEXIST: a page is there, or two doorbells there overlap. bw_region_doorbell() fails likewise
+ * from then on. Valid until bw_page_free(), or the region or the bus is freed.
+ */
+int bw_region_page(struct bw_region *region, struct bw_page **out, const struct bw_page_opts *opts);
+
+/* The doorbells stay, and are doorbells as others are. Takes the page out of its poller. NULL is
+ * fine. */
+void bw_page_free(struct bw_page *page);
+
+struct bw_page_stats {
+	size_t size;         /* set by the caller */
+	bool hot;            /* now */
+	uint64_t deliveries; /* slots found with a value, while hot or on the way to cold */
+	uint64_t switches;   /* from cold to hot and back, each counts */
+	uint64_t switch_ns;  /* what the last ones cost, weighted; 0: there was none */
+	const char *way;     /* "slot", "write-protect", or NULL: none */
+	const char *why_not; /* why it cannot be hot now; NULL: it can. Never freed */
+};
+
+int bw_page_stats(struct bw_page *page, struct bw_page_stats *stats);
+
+/* The newest value that a slot's ring delivered: set before the callback. -ENODATA: there was none,
+ * or a ring has trapped, or may have, since, whose value nobody saw. -EINVAL: no slot of a page.
+ * Any thread. */
+int bw_ioeventfd_value(struct bw_ioeventfd *ie, uint64_t *value);
+
 /* ---- where specifications put doorbells ---- */
 
 /* Where, in its BAR or register block, and which writes: for bw_region_doorbell(). */
@@ -376,8 +480,25 @@ void bw_poller_stop(struct bw_poller *p);
 int bw_poller_poll(struct bw_poller *p, unsigned int budget);
 
 /* Before the caller sleeps: the fd to sleep on (POLLIN), owned by the poller, or -EAGAIN: something
- * came, poll first. After waking call bw_poller_poll(). */
+ * came, or a page is hot and worth more looks: poll first. After waking call bw_poller_poll(). */
 int bw_poller_arm(struct bw_poller *p);
+
+/* Serves the page too: makes it hot and cold, and delivers what its slots hold. A page is in one
+ * poller at most (-EBUSY). A slot whose notifier is not in this poller rings it all the same. */
+int bw_poller_add_page(struct bw_poller *p, struct bw_page *page);
+
+/* Makes the page cold; what was stored is in the notifiers when it returns. */
+void bw_poller_del_page(struct bw_poller *p, struct bw_page *page);
+
+/*
+ * For a snapshot or migration, with the vCPUs stopped: makes all pages cold and delivers nothing
+ * from then on, until thaw. What was stored is in the notifiers, where bw_notifier_take() tells and
+ * takes it; nothing is lost if that is left to be delivered after thaw. Returns how many notifiers
+ * of this poller have something pending. Waits for a running callback. -EDEADLK in one of this
+ * poller.
+ */
+int bw_poller_freeze(struct bw_poller *p);
+void bw_poller_thaw(struct bw_poller *p);
 
 #pragma GCC visibility pop
 #ifdef __cplusplus

@@ -10,6 +10,7 @@
 #include "bus.h"
 #include "error.h"
 #include "notifier.h"
+#include "pages.h"
 #include "pin.h"
 #include "poller.h"
 #include "rcu.h"
@@ -74,6 +75,16 @@ static int route(struct bw_bus *bus, struct bw_access *a)
 		}
 	}
 	piece = flat_find(view->flat[a->space], a->addr, a->len);
+	if (piece && piece->region->pages) {
+		const struct bw_page *page = page_at(piece->region, a->addr - piece->base, a->len);
+
+		if (page) {
+			a->offset = a->addr - piece->base;
+			page_serve(page, a);
+			rcu_leave();
+			return BW_HANDLED;
+		}
+	}
 	if (piece && piece->region->handler) {
 		region = piece->region;
 		a->offset = a->addr - piece->base;

@@ -37,6 +37,10 @@ struct row {
 	size_t nr, room; /* room: for as many */
 };
 
+#define row_for_each(ie, row)                                                                      \
+	for (struct bw_ioeventfd **at_ = (row)->at;                                                \
+	     at_ < (row)->at + (row)->nr && ((ie) = *at_, true); at_++)
+
 struct bw_ioeventfd {
 	/* what a commit reads of every doorbell of a region that moves: two lines of cache */
 	struct bw_bus *bus;
@@ -59,7 +63,10 @@ struct bw_ioeventfd {
 	const char *why_not; /* why it is not offloaded; NULL if it is, or nothing offloads */
 
 	/* the rest */
-	struct import *import; /* the drop-in's, or NULL */
+	struct import *import;   /* the drop-in's, or NULL */
+	struct bw_page *in_page; /* the doorbell page that it is a slot of, or NULL */
+	uint64_t page_value;     /* of the newest ring found there */
+	bool has_page_value;
 	struct place *place;
 	struct cds_list_head at_place;   /* in place->ioeventfds */
 	struct cds_list_head in_bus;     /* in bus->ioeventfds */
@@ -87,6 +94,7 @@ struct bw_region {
 	void (*unused)(void *opaque);
 	struct mapping wanted, before; /* before: when the transaction began */
 	bool fresh, gone;
+	struct bw_page *pages; /* readers follow it */
 	struct row doorbells;
 	struct cds_list_head in_bus;     /* in bus->regions */
 	struct cds_list_head in_touched; /* in bus->touched_regions, or empty */
@@ -134,7 +142,9 @@ struct bw_bus {
 	struct cds_list_head regions;
 	struct cds_list_head touched_ioeventfds;
 	struct cds_list_head touched_regions;
-	struct row changed;           /* during a commit; has room for all */
+	struct row changed;         /* during a commit; has room for all */
+	struct cds_list_head pages; /* all doorbell pages */
+	struct cds_list_head touched_pages;
 	struct cds_list_head imports; /* the drop-in's eventfds */
 
 	const struct offload_ops *offload;

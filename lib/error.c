@@ -46,3 +46,17 @@ int copy_options(void *to, size_t known, const void *from, const char *what)
 	memcpy(to, from, size < known ? size : known);
 	return 0;
 }
+
+int copy_result(void *to, const void *from, size_t known, const char *what)
+{
+	unsigned char *bytes = to;
+	size_t size;
+
+	memcpy(&size, to, sizeof(size));
+	if (size < sizeof(size))
+		return fail(-EINVAL, "%s: the size is %zu, not sizeof(struct)", what, size);
+	memset(bytes + sizeof(size), 0, size - sizeof(size));
+	memcpy(bytes + sizeof(size), (const unsigned char *)from + sizeof(size),
+	       (size < known ? size : known) - sizeof(size));
+	return 0;
+}

@@ -16,4 +16,8 @@ int fail(int err, const char *format, ...) __attribute__((format(printf, 2, 3), 
  */
 int copy_options(void *to, size_t known, const void *from, const char *what);
 
+/* Copies what we know of a result struct after its first member, the size that the caller has set;
+ * what he knows more of becomes 0. -EINVAL: no size. */
+int copy_result(void *to, const void *from, size_t known, const char *what);
+
 #endif

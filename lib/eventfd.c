@@ -92,8 +92,7 @@ void eventfd_add(int fd, uint64_t count, bool poll_first)
 	errno = saved;
 }
 
-/* For kernels before 5.8, where an eventfd cannot be read with RWF_NOWAIT. */
-static bool has_count(int fd)
+bool eventfd_has_count(int fd)
 {
 	struct pollfd ready = { .fd = fd, .events = POLLIN };
 
@@ -107,8 +106,16 @@ uint64_t eventfd_take(int fd)
 	int saved = errno;
 	ssize_t got = preadv2(fd, &to, 1, -1, RWF_NOWAIT);
 
-	if (got < 0 && (errno == EOPNOTSUPP || errno == ENOSYS) && has_count(fd))
+	/* kernels before 5.8 cannot read an eventfd with RWF_NOWAIT */
+	if (got < 0 && (errno == EOPNOTSUPP || errno == ENOSYS) && eventfd_has_count(fd))
 		got = read(fd, &count, sizeof(count));
 	errno = saved;
 	return got == sizeof(count) ? count : 0;
+}
+
+void eventfd_wait(int fd)
+{
+	struct pollfd ready = { .fd = fd, .events = POLLIN };
+
+	poll(&ready, 1, -1);
 }

@@ -27,4 +27,9 @@ void eventfd_add(int fd, uint64_t count, bool poll_first);
 /* The count, which becomes 0. Never blocks, whatever the fd's flags. */
 uint64_t eventfd_take(int fd);
 
+bool eventfd_has_count(int fd);
+
+/* Sleeps until there is a count, or a signal comes. */
+void eventfd_wait(int fd);
+
 #endif

@@ -3,6 +3,7 @@
  * The offload to Linux KVM: KVM_IOEVENTFD, and KVM_HYPERV_EVENTFD where the VM has it.
  */
 #include "error.h"
+#include "kvm.h"
 #include "offload.h"
 #include "txn.h"
 
@@ -12,12 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-
-struct kvm {
-	int vm_fd; /* borrowed */
-	bool any_length;
-	bool hypercalls;
-};
 
 static const char *refuses(void *state, const struct offload_claim *claim)
 {
@@ -93,7 +88,16 @@ static unsigned int caps(void *state)
 {
 	const struct kvm *kvm = state;
 
-	return BW_CAP_MMIO | BW_CAP_PIO | (kvm->hypercalls ? BW_CAP_HYPERCALL : 0);
+	return BW_CAP_MMIO | BW_CAP_PIO | (kvm->hypercalls ? BW_CAP_HYPERCALL : 0) |
+	       (kvm->pages.way ? BW_CAP_PAGE : 0);
+}
+
+static void kvm_free(void *state)
+{
+	struct kvm *kvm = state;
+
+	kvm_pages_fini(kvm);
+	free(kvm);
 }
 
 static const struct offload_ops kvm_ops = {
@@ -101,8 +105,11 @@ static const struct offload_ops kvm_ops = {
 	.assign = assign,
 	.deassign = deassign,
 	.refuses = refuses,
+	.page_way = kvm_page_way,
+	.map = kvm_page_map,
+	.unmap = kvm_page_unmap,
 	.caps = caps,
-	.free = free,
+	.free = kvm_free,
 };
 
 /* Only a VM knows KVM_IOEVENTFD, and it looks at the eventfd last: EBADF means that it got there.
@@ -143,8 +150,10 @@ int bw_bus_offload_kvm(struct bw_bus *bus, const struct bw_kvm_opts *opts)
 	kvm->vm_fd = known.vm_fd;
 	kvm->any_length = ioctl(kvm->vm_fd, KVM_CHECK_EXTENSION, KVM_CAP_IOEVENTFD_ANY_LENGTH) > 0;
 	kvm->hypercalls = ioctl(kvm->vm_fd, KVM_CHECK_EXTENSION, KVM_CAP_HYPERV_EVENTFD) > 0;
-	err = bus_offload(bus, &kvm_ops, kvm);
+	err = kvm_pages_init(kvm, &known);
+	if (!err)
+		err = bus_offload(bus, &kvm_ops, kvm);
 	if (err)
-		free(kvm);
+		kvm_free(kvm);
 	return err;
 }

@@ -5,6 +5,7 @@
 #include "error.h"
 #include "ioeventfd.h"
 #include "offloading.h"
+#include "pages.h"
 #include "pin.h"
 #include "publish.h"
 
@@ -30,6 +31,8 @@ static void init_lists(struct bw_bus *bus)
 	CDS_INIT_LIST_HEAD(&bus->regions);
 	CDS_INIT_LIST_HEAD(&bus->touched_ioeventfds);
 	CDS_INIT_LIST_HEAD(&bus->touched_regions);
+	CDS_INIT_LIST_HEAD(&bus->pages);
+	CDS_INIT_LIST_HEAD(&bus->touched_pages);
 	CDS_INIT_LIST_HEAD(&bus->imports);
 }
 
@@ -88,6 +91,7 @@ void bw_bus_free(struct bw_bus *bus)
 
 	if (!bus)
 		return;
+	pages_destroy(bus);
 	end_offload(bus);
 	cds_list_for_each_entry_safe (ie, next_ie, &bus->ioeventfds, in_bus)
 		ioeventfd_destroy(ie);

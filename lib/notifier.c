@@ -102,6 +102,7 @@ static void move_pending(struct bw_notifier *n, int fd)
 {
 	uint64_t count = __atomic_exchange_n(&n->pending, 0, __ATOMIC_SEQ_CST);
 
+	count += notifier_take_swept(n);
 	if (count)
 		eventfd_add(fd, count, n->may_block);
 }
@@ -126,6 +127,21 @@ void notifier_ring(struct bw_notifier *n)
 	entry = __atomic_load_n(&n->entry, __ATOMIC_SEQ_CST);
 	if (entry)
 		poller_entry_ready(entry);
+}
+
+void notifier_ring_swept(struct bw_notifier *n, const struct bw_poller *finder)
+{
+	struct poller_entry *entry = __atomic_load_n(&n->entry, __ATOMIC_SEQ_CST);
+
+	/* bw_notifier_fd() sets handed_out, waits for our section to end, and moves what we added
+	 */
+	if (!entry || poller_of(entry) != finder ||
+	    __atomic_load_n(&n->handed_out, __ATOMIC_RELAXED)) {
+		notifier_ring(n);
+		return;
+	}
+	__atomic_add_fetch(&n->swept, 1, __ATOMIC_RELEASE);
+	poller_entry_ready(entry);
 }
 
 int bw_notifier_ring(struct bw_notifier *n)
@@ -200,16 +216,25 @@ int bw_notifier_fd(struct bw_notifier *n)
 		result = publish_locked(n);
 	if (result)
 		goto unlock;
-	if (!n->handed_out)
-		rcu_wait(); /* a ringer that took what was pending has written it */
-	n->handed_out = true;
+	if (!n->handed_out) {
+		__atomic_store_n(&n->handed_out, true, __ATOMIC_RELAXED);
+		rcu_wait(); /* who took what was pending has written it, who swept has added it */
+		move_pending(n, n->fd);
+	}
 	result = n->fd;
 unlock:
 	pthread_mutex_unlock(&n->lock);
 	return result;
 }
 
-uint64_t bw_notifier_take(struct bw_notifier *n)
+uint64_t notifier_take_swept(struct bw_notifier *n)
+{
+	if (!__atomic_load_n(&n->swept, __ATOMIC_RELAXED))
+		return 0;
+	return __atomic_exchange_n(&n->swept, 0, __ATOMIC_ACQUIRE);
+}
+
+uint64_t notifier_take_trapped(struct bw_notifier *n)
 {
 	uint64_t count, signalled = 0, sum;
 	int fd;
@@ -221,4 +246,24 @@ uint64_t bw_notifier_take(struct bw_notifier *n)
 		signalled = eventfd_take(fd);
 	rcu_leave();
 	return __builtin_add_overflow(count, signalled, &sum) ? UINT64_MAX : sum;
+}
+
+uint64_t bw_notifier_take(struct bw_notifier *n)
+{
+	uint64_t swept = notifier_take_swept(n), sum;
+
+	return __builtin_add_overflow(swept, notifier_take_trapped(n), &sum) ? UINT64_MAX : sum;
+}
+
+bool notifier_is_pending(struct bw_notifier *n)
+{
+	bool pending = __atomic_load_n(&n->pending, __ATOMIC_ACQUIRE) ||
+		       __atomic_load_n(&n->swept, __ATOMIC_ACQUIRE);
+	int fd;
+
+	rcu_enter(); /* the fd stays open while it is asked */
+	fd = __atomic_load_n(&n->fd, __ATOMIC_ACQUIRE);
+	pending |= fd >= 0 && eventfd_has_count(fd);
+	rcu_leave();
+	return pending;
 }

@@ -9,6 +9,8 @@
 
 #include "spaces.h"
 
+struct page_way;
+
 struct offload_claim {
 	unsigned int space;
 	uint64_t addr;
@@ -32,6 +34,15 @@ struct offload_ops {
 
 	/* After it returns the hypervisor no longer signals for the claim. */
 	void (*deassign)(void *state, const struct offload_claim *claim);
+
+	/*
+	 * Doorbell pages; page_way NULL: never. page_way: how, or NULL and why not, in a string
+	 * that is never freed. map: from now on the guest's stores to [gpa, gpa + BW_PAGE_SIZE) go
+	 * to memory; *place is for unmap, which returns when none does any more. One thread a page.
+	 */
+	const struct page_way *(*page_way)(void *state, const char **why_not);
+	int (*map)(void *state, uint64_t gpa, void *memory, unsigned int *place);
+	void (*unmap)(void *state, uint64_t gpa, unsigned int place);
 
 	unsigned int (*caps)(void *state); /* BW_CAP_* */
 	void (*free)(void *state);

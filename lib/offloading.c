@@ -9,6 +9,7 @@
 #include "error.h"
 #include "ioeventfd.h"
 #include "notifier.h"
+#include "pages.h"
 #include "txn.h"
 
 #include <errno.h>
@@ -259,8 +260,12 @@ int bus_offload(struct bw_bus *bus, const struct offload_ops *ops, void *state)
 	bus->offload = ops;
 	bus->offload_state = state;
 	err = offload_all(bus);
-	if (err)
+	if (err) {
 		bus->offload = NULL;
+		goto end;
+	}
+	pages_suspend(bus); /* those that have a way now */
+	pages_resume(bus, true);
 end:
 	txn_end(bus);
 	return err;

@@ -4,6 +4,7 @@
  */
 #include "error.h"
 #include "ioeventfd.h"
+#include "pages.h"
 #include "pin.h"
 #include "publish.h"
 #include "txn.h"
@@ -87,6 +88,7 @@ void bw_region_free(struct bw_region *region)
 	touch_region(region);
 	for (size_t i = 0; i < region->doorbells.nr; i++)
 		ioeventfd_forget(region->doorbells.at[i]);
+	pages_forget(region);
 	region->gone = true;
 	bus->spaces[region->space].dirty |= region->wanted.mapped;
 	region->wanted.mapped = false;
@@ -173,6 +175,7 @@ int bw_region_doorbell(struct bw_region *region, struct bw_ioeventfd **out, uint
 {
 	struct bw_bus *bus = region->bus;
 	int err = txn_check(bus), committed;
+	struct bw_page *page;
 
 	*out = NULL;
 	if (!err)
@@ -181,7 +184,11 @@ int bw_region_doorbell(struct bw_region *region, struct bw_ioeventfd **out, uint
 		err = txn_begin(bus);
 	if (err)
 		return err;
-	err = ioeventfd_want(bus, out, region, region->space, offset, &match, n);
+	err = pages_admit(region, offset, &match, &page);
+	if (!err)
+		err = ioeventfd_want(bus, out, region, region->space, offset, &match, n);
+	if (!err)
+		(*out)->in_page = page;
 	committed = txn_end(bus);
 	if (committed)
 		*out = NULL;

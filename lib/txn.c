@@ -17,6 +17,7 @@
 #include "error.h"
 #include "ioeventfd.h"
 #include "offloading.h"
+#include "pages.h"
 #include "pin.h"
 #include "publish.h"
 
@@ -247,17 +248,25 @@ static int commit(struct bw_bus *bus, bool must)
 {
 	int err = weigh_all(bus, must);
 
-	if (!err)
-		err = offload_changes(bus, must);
-	if (err) {
-		unstage(bus);
-		return err;
+	if (err)
+		goto unstage;
+	pages_suspend(bus);
+	err = offload_changes(bus, must);
+	if (err)
+		goto resume;
+	if (is_visible(bus)) {
+		pages_unlink(bus);
+		publish(bus);
+		settle(bus);
 	}
-	if (!is_visible(bus))
-		return 0;
-	publish(bus);
-	settle(bus);
+	pages_resume(bus, true);
 	return 0;
+
+resume:
+	pages_resume(bus, false);
+unstage:
+	unstage(bus);
+	return err;
 }
 
 static void finish_ioeventfds(struct bw_bus *bus, bool committed)
@@ -304,8 +313,9 @@ static int end_outermost(struct bw_bus *bus, bool must, struct cds_list_head *de
 	if (bus->aborted)
 		err = -ECANCELED; /* no sentence: who aborts keeps that of why */
 	else if (!cds_list_empty(&bus->touched_ioeventfds) ||
-		 !cds_list_empty(&bus->touched_regions))
+		 !cds_list_empty(&bus->touched_regions) || !cds_list_empty(&bus->touched_pages))
 		err = commit(bus, must);
+	pages_finish(bus, !err);
 	finish_ioeventfds(bus, !err);
 	finish_regions(bus, !err, dead);
 	for (unsigned int space = 0; space < NR_SPACES; space++)

@@ -19,11 +19,12 @@
 struct machine {
 	const struct vm_backend *be;
 	unsigned int cpl;
+	enum bw_page_way page_way;
 };
 
-static struct machine kvm_user = { &vm_kvm, 3 };
-static struct machine kvm_kernel = { &vm_kvm, 0 };
-static struct machine soft_cpu = { &vm_soft, 0 };
+__attribute__((unused)) static struct machine kvm_user = { &vm_kvm, 3, BW_PAGE_WAY_AUTO };
+__attribute__((unused)) static struct machine kvm_kernel = { &vm_kvm, 0, BW_PAGE_WAY_AUTO };
+__attribute__((unused)) static struct machine soft_cpu = { &vm_soft, 0, BW_PAGE_WAY_AUTO };
 
 #define ON(machine, test)                                                                          \
 	{                                                                                          \
@@ -77,7 +78,9 @@ static inline struct world *make_world(void **state, bw_handler_fn *fn, unsigned
 	const struct machine *machine = *state;
 	struct world *w = &world;
 	struct bw_bus_opts bus_opts = { .size = sizeof(bus_opts), .unclaimed = fn, .opaque = w };
-	struct vm_opts opts = { .nr_vcpus = nr_vcpus, .cpl = machine->cpl };
+	struct vm_opts opts = { .nr_vcpus = nr_vcpus,
+				.cpl = machine->cpl,
+				.page_way = machine->page_way };
 
 	memset(w, 0, sizeof(*w));
 	w->be = machine->be;

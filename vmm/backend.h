@@ -44,6 +44,8 @@ struct vm_backend {
 	int (*exits)(struct vcpu *vcpu, uint64_t *exits); /* NULL: cannot be told */
 	int (*kvm_fd)(const struct vm *vm);               /* NULL: not KVM's */
 	int (*irqfd)(struct vm *vm, int eventfd);         /* NULL: no interrupts */
+	/* To vm->bus. */
+	int (*offload)(struct vm *vm, enum bw_page_way page_way);
 };
 
 /* Sets vm_last_error() and returns -err. */

@@ -15,6 +15,9 @@
 /* Where KVM may put three pages of its own on Intel: out of the way, below the BIOS. */
 #define TSS_ADDR 0xfffbd000u
 
+#define RAM_SLOT 0u
+#define PAGE_SLOTS 32u /* for doorbell pages: every KVM has as many */
+
 int kvm_error(const char *what)
 {
 	return vm_error(errno, "%s: %s", what, strerror(errno));
@@ -55,7 +58,7 @@ static int kvm_probe(void)
 static int set_memory(struct kvm_vm *vm)
 {
 	struct kvm_userspace_memory_region region = {
-		.slot = 0,
+		.slot = RAM_SLOT,
 		.guest_phys_addr = GUEST_RAM_BASE,
 		.memory_size = vm->vm.ram_size,
 		.userspace_addr = (uintptr_t)vm->vm.ram,
@@ -162,6 +165,20 @@ static void kvm_vcpu_exit(struct vcpu *base)
 	close(vcpu->fd);
 }
 
+static int kvm_offload(struct vm *vm, enum bw_page_way page_way)
+{
+	struct bw_kvm_opts opts = {
+		.size = sizeof(opts),
+		.vm_fd = ((struct kvm_vm *)vm)->vm_fd,
+		.first_slot = RAM_SLOT + 1,
+		.nr_slots = PAGE_SLOTS,
+		.page_way = page_way,
+	};
+	int r = bw_bus_offload_kvm(vm->bus, &opts);
+
+	return r < 0 ? vm_error(-r, "%s", bw_last_error()) : 0;
+}
+
 static int kvm_vm_fd(const struct vm *vm)
 {
 	return ((const struct kvm_vm *)vm)->vm_fd;
@@ -182,6 +199,7 @@ const struct vm_backend vm_kvm = {
 	.exits = kvm_stats_exits,
 	.kvm_fd = kvm_vm_fd,
 	.irqfd = kvm_irqfd,
+	.offload = kvm_offload,
 };
 #else
 #include <vmm/backend.h>

@@ -29,13 +29,14 @@ static int soft_vm_init(struct vm *vm)
 	memcpy(vm_memory(vm, GUEST_HYPERCALL_PAGE, sizeof(syscall_ret)), syscall_ret,
 	       sizeof(syscall_ret));
 	/* Unicorn has 52 bits of physical address from 2.1 on, before it had them all. */
+	pthread_mutex_init(&((struct soft_vm *)vm)->hot_lock, NULL);
 	vm->last_gpa = uc_version(NULL, NULL) >= 0x02010000 ? (1ull << 52) - 1 : UINT64_MAX;
 	return 0;
 }
 
 static void soft_vm_exit(struct vm *vm)
 {
-	(void)vm;
+	pthread_mutex_destroy(&((struct soft_vm *)vm)->hot_lock);
 }
 
 /*
@@ -133,9 +134,23 @@ static int soft_hypercall_probe(const struct vm *vm)
 	return 0;
 }
 
+static int soft_offload(struct vm *vm, enum bw_page_way page_way)
+{
+	struct bw_emulator_opts opts = {
+		.size = sizeof(opts),
+		.map = soft_map_page,
+		.unmap = soft_unmap_page,
+		.opaque = vm,
+	};
+	int r = bw_bus_offload_emulator(vm->bus, &opts);
+
+	(void)page_way; /* there is one */
+	return r < 0 ? vm_error(-r, "%s", bw_last_error()) : 0;
+}
+
 const struct vm_backend vm_soft = {
 	.name = "soft",
-	.vm_size = sizeof(struct vm),
+	.vm_size = sizeof(struct soft_vm),
 	.vcpu_size = sizeof(struct soft_vcpu),
 	.probe = soft_probe,
 	.vm_init = soft_vm_init,
@@ -145,6 +160,7 @@ const struct vm_backend vm_soft = {
 	.run = soft_run,
 	.stop = soft_stop,
 	.hypercall_probe = soft_hypercall_probe,
+	.offload = soft_offload,
 };
 #else
 #include <vmm/backend.h>

@@ -50,7 +50,7 @@ static uint32_t first_piece(uint64_t addr, uint32_t len)
 /* RAM is whole pages, so a piece is all RAM, which Unicorn writes itself, or none of it is. */
 static void store_piece(struct soft_vcpu *vcpu, uint64_t addr, uint32_t len, uint64_t value)
 {
-	if (is_ram(vcpu, addr))
+	if (is_ram(vcpu, addr) || soft_store_page(vcpu, addr, len, value))
 		return;
 	serve(vcpu, &(struct bw_access){ .space = BW_MMIO,
 					 .is_write = true,

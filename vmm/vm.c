@@ -142,14 +142,6 @@ static void free_vcpus(struct vm *vm)
 	}
 }
 
-static int offload(struct vm *vm)
-{
-	struct bw_kvm_opts opts = { .size = sizeof(opts), .vm_fd = vm_kvm_fd(vm) };
-	int r = bw_bus_offload_kvm(vm->bus, &opts);
-
-	return r < 0 ? vm_error(-r, "%s", bw_last_error()) : 0;
-}
-
 int vm_new(struct vm **out, const struct vm_backend *be, const struct vm_opts *opts)
 {
 	struct vm *vm;
@@ -175,8 +167,8 @@ int vm_new(struct vm **out, const struct vm_backend *be, const struct vm_opts *o
 			goto free_vcpus;
 	}
 	/* Last: only bw_bus_free() takes it back. */
-	if (be->kvm_fd && vm->bus && !opts->no_offload) {
-		r = offload(vm);
+	if (vm->bus && !opts->no_offload) {
+		r = be->offload(vm, opts->page_way);
 		if (r < 0)
 			goto free_vcpus;
 	}

@@ -36,7 +36,8 @@ struct vm_opts {
 	unsigned int nr_vcpus; /* 1 to VM_MAX_VCPUS */
 	/* 0 or 3: where the guest runs; at 3 every port is allowed too. soft runs at 0. */
 	unsigned int cpl;
-	bool no_offload; /* leave bw_bus_offload_kvm() to the caller, or undone */
+	bool no_offload; /* leave bw_bus_offload_kvm() or _emulator() to the caller, or undone */
+	enum bw_page_way page_way; /* kvm: of doorbell pages, for which it lends memslots */
 	/* Bytes from GUEST_RAM_BASE, whole 2 MiB up to VM_MAX_RAM; 0: GUEST_RAM_MIN. */
 	uint64_t ram_size;
 };

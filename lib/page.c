@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A doorbell page: what a sweep finds, and the way from hot to cold without losing a store.
+ *
+ * Hot, each look exchanges the slots that are not idle with the idle value. A store comes before
+ * the exchange, and is what it gives or was overwritten by what it gives, or after it, and is there
+ * for the next look: so a delivery follows the last store, and none comes without one. The exchange
+ * acquires: with the guest's store, which on x86 releases, whoever is told of the ring sees what
+ * the guest stored before.
+ *
+ * From hot to cold the order is: let stores trap, then look once more. way->cool() returns when no
+ * vCPU can store any more: KVM and the kernel have flushed every vCPU's translation, or the
+ * emulator has said so. A store before that is in memory, and the last look finds it; one after it
+ * traps, and is rung by the hypervisor or the bus, or waits for the page to become hot. The look
+ * before would not do: a store may come in between. Where memory cannot be written while it is cold
+ * (write-protection stops us too) the last look only reads; if it finds a ring, the page is hot
+ * again, and is swept then.
+ *
+ * From cold to hot nothing can get lost: a store traps until it lands.
+ */
+#include "page.h"
+#include "error.h"
+#include "notifier.h"
+#include "poller_inside.h"
+#include "rcu.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+/* ---- slots ---- */
+
+int page_reserve(struct bw_page *page, unsigned int slots)
+{
+	unsigned int capacity = page->capacity ? page->capacity : 16;
+	struct page_slot *bigger;
+
+	while (capacity < slots)
+		capacity *= 2;
+	if (capacity == page->capacity)
+		return 0;
+	/* no sweep is to see it move */
+	if (page->poller)
+		pthread_mutex_lock(&page->poller->pages_lock);
+	bigger = reallocarray(page->slots, capacity, sizeof(*bigger));
+	if (bigger) {
+		page->slots = bigger;
+		page->capacity = capacity;
+	}
+	if (page->poller)
+		pthread_mutex_unlock(&page->poller->pages_lock);
+	return bigger ? 0 : fail(-ENOMEM, "no memory for a doorbell page of %u slots", slots);
+}
+
+static int by_offset(const void *a, const void *b)
+{
+	return ((const struct page_slot *)a)->offset - ((const struct page_slot *)b)->offset;
+}
+
+/* Slots are aligned: none lies in two words. */
+static void set_words(struct bw_page *page, const struct page_slot *slot)
+{
+	memcpy((uint8_t *)page->idle_words + slot->offset, &page->idle, slot->len);
+	memset((uint8_t *)page->slot_words + slot->offset, 0xff, slot->len);
+	page->lines |= 1ull << (slot->offset / PAGE_LINE);
+}
+
+static void index_lines(struct bw_page *page)
+{
+	unsigned int slot = 0;
+
+	for (unsigned int line = 0; line <= PAGE_LINES; line++) {
+		while (slot < page->nr_slots && page->slots[slot].offset < line * PAGE_LINE)
+			slot++;
+		page->first[line] = (uint16_t)slot;
+	}
+}
+
+void page_collect_slots(struct bw_page *page)
+{
+	struct bw_ioeventfd *ie;
+
+	page->nr_slots = 0;
+	page->lines = 0;
+	memset(page->idle_words, 0, sizeof(page->idle_words));
+	memset(page->slot_words, 0, sizeof(page->slot_words));
+	row_for_each (ie, &page->region->doorbells) {
+		if (ie->addr - page->offset >= BW_PAGE_SIZE || !ie->active)
+			continue;
+		page->slots[page->nr_slots++] = (struct page_slot){
+			.ie = ie,
+			.offset = (uint16_t)(ie->addr - page->offset),
+			.len = (uint16_t)ie->match.len,
+		};
+	}
+	qsort(page->slots, page->nr_slots, sizeof(*page->slots), by_offset);
+	for (unsigned int i = 0; i < page->nr_slots; i++)
+		set_words(page, &page->slots[i]);
+	index_lines(page);
+	/* the bus may be reading it for the guest */
+	for (unsigned int i = 0; i < PAGE_WORDS; i++)
+		__atomic_store_n((uint64_t *)page->memory + i, page->idle_words[i],
+				 __ATOMIC_RELAXED);
+}
+
+/* ---- the sweep ---- */
+
+static bool line_is_idle(const struct bw_page *page, unsigned int line)
+{
+	unsigned int first = line * (PAGE_LINE / sizeof(uint64_t));
+	const uint64_t *words = (const uint64_t *)page->memory;
+	uint64_t differs = 0;
+
+	for (unsigned int i = first; i < first + PAGE_LINE / sizeof(uint64_t); i++)
+		differs |= (__atomic_load_n(&words[i], __ATOMIC_RELAXED) ^ page->idle_words[i]) &
+			   page->slot_words[i];
+	return !differs;
+}
+
+static bool page_is_idle(const struct bw_page *page)
+{
+	for (uint64_t left = page->lines; left; left &= left - 1)
+		if (!line_is_idle(page, (unsigned int)__builtin_ctzll(left)))
+			return false;
+	return true;
+}
+
+/* Whether the slot was not idle, and its value; it is idle then. A look that finds nothing leaves
+ * the line shared with the vCPU that writes it. */
+#define TAKE(type)                                                                                 \
+	do {                                                                                       \
+		type *at = (type *)memory, idle = (type)page->idle;                                \
+		if (__atomic_load_n(at, __ATOMIC_RELAXED) == idle)                                 \
+			return false;                                                              \
+		*value = __atomic_exchange_n(at, idle, __ATOMIC_ACQ_REL);                          \
+		return *value != idle;                                                             \
+	} while (0)
+
+static bool take_slot(const struct bw_page *page, const struct page_slot *slot, uint64_t *value)
+{
+	void *memory = page->memory + slot->offset;
+
+	switch (slot->len) {
+	case 1:
+		TAKE(uint8_t);
+	case 2:
+		TAKE(uint16_t);
+	case 4:
+		TAKE(uint32_t);
+	default:
+		TAKE(uint64_t);
+	}
+}
+
+static void ring(struct bw_page *page, struct bw_ioeventfd *ie, uint64_t value)
+{
+	__atomic_store_n(&ie->page_value, value, __ATOMIC_RELAXED);
+	/* pairs with the load in bw_ioeventfd_value() */
+	__atomic_store_n(&ie->has_page_value, true, __ATOMIC_RELEASE);
+	rcu_enter();
+	notifier_ring_swept(ie->notifier, page->poller);
+	rcu_leave();
+	page->deliveries++;
+}
+
+static unsigned int sweep_line(struct bw_page *page, unsigned int line)
+{
+	unsigned int found = 0;
+	uint64_t value;
+
+	for (unsigned int i = page->first[line]; i < page->first[line + 1]; i++) {
+		if (!take_slot(page, &page->slots[i], &value))
+			continue;
+		ring(page, page->slots[i].ie, value);
+		found++;
+	}
+	return found;
+}
+
+unsigned int page_sweep(struct bw_page *page)
+{
+	unsigned int found = 0;
+
+	for (uint64_t left = page->lines; left; left &= left - 1) {
+		unsigned int line = (unsigned int)__builtin_ctzll(left);
+
+		if (!line_is_idle(page, line))
+			found += sweep_line(page, line);
+	}
+	return found;
+}
+
+/* ---- hot and cold ---- */
+
+static int timed(struct bw_page *page, int (*change)(struct bw_page *page))
+{
+	uint64_t start = poller_now_ns(), now;
+	int err = change(page);
+
+	now = poller_now_ns();
+	if (!err)
+		policy_switched(&page->policy, now, now - start);
+	return err;
+}
+
+static void note_hot(struct bw_page *page)
+{
+	page->state = PAGE_HOT;
+	__atomic_add_fetch(&page->poller->nr_hot, 1, __ATOMIC_RELAXED);
+}
+
+int page_heat(struct bw_page *page)
+{
+	int err = timed(page, page->plan.way->heat);
+
+	if (!err)
+		note_hot(page);
+	return err;
+}
+
+int page_cool(struct bw_page *page)
+{
+	int err = timed(page, page->plan.way->cool);
+
+	if (err)
+		return err;
+	page->state = PAGE_COLD;
+	__atomic_sub_fetch(&page->poller->nr_hot, 1, __ATOMIC_RELAXED);
+	if (page->plan.way->sweeps_cold)
+		return page_sweep(page) ? -EAGAIN : 0;
+	if (page_is_idle(page))
+		return 0;
+	err = page_heat(page);
+	if (!err)
+		page_sweep(page);
+	return err ? err : -EAGAIN;
+}
+
+int page_place(struct bw_page *page)
+{
+	int err = page->plan.way->place(page);
+
+	if (err)
+		return err;
+	page->state = PAGE_COLD;
+	if (page->plan.way->starts_hot)
+		note_hot(page);
+	return 0;
+}
+
+void page_withdraw(struct bw_page *page)
+{
+	if (page->state == PAGE_AWAY)
+		return;
+	page->plan.way->withdraw(page);
+	if (page->state == PAGE_HOT)
+		__atomic_sub_fetch(&page->poller->nr_hot, 1, __ATOMIC_RELAXED);
+	page->state = PAGE_AWAY;
+	page_sweep(page);
+}
+
+/* ---- what the bus serves ---- */
+
+void page_serve(const struct bw_page *page, struct bw_access *a)
+{
+	const uint8_t *from = page->memory + (a->offset - page->offset);
+	uint8_t *to = a->data;
+
+	if (a->is_write)
+		return;
+	for (uint32_t i = 0; i < a->len; i++)
+		to[i] = __atomic_load_n(&from[i], __ATOMIC_RELAXED);
+}
+
+bool page_forget_values(struct bw_page *page, const struct bw_notifier *n)
+{
+	bool found = false;
+
+	for (unsigned int i = 0; i < page->nr_slots; i++) {
+		struct bw_ioeventfd *ie = page->slots[i].ie;
+
+		if (n && ie->notifier != n)
+			continue;
+		__atomic_store_n(&ie->has_page_value, false, __ATOMIC_RELAXED);
+		found = true;
+	}
+	return found;
+}
+
+int bw_ioeventfd_value(struct bw_ioeventfd *ie, uint64_t *value)
+{
+	if (!ie->in_page)
+		return fail(-EINVAL, "this ioeventfd lies in no doorbell page");
+	/* pairs with the release in ring() */
+	if (!__atomic_load_n(&ie->has_page_value, __ATOMIC_ACQUIRE))
+		return -ENODATA; /* no failure: what came last has no value */
+	*value = __atomic_load_n(&ie->page_value, __ATOMIC_RELAXED);
+	return 0;
+}
+
+/* ---- memory ---- */
+
+/* A forked child has no use for it, and copying it on write would take it away from the guest. */
+static uint8_t *map_memory(void)
+{
+	uint8_t *memory = mmap(NULL, BW_PAGE_SIZE, PROT_READ | PROT_WRITE,
+			       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (memory == MAP_FAILED)
+		return NULL;
+	madvise(memory, BW_PAGE_SIZE, MADV_DONTFORK);
+	memset(memory, 0, BW_PAGE_SIZE);
+	return memory;
+}
+
+struct bw_page *page_new(struct bw_region *region, const struct bw_page_opts *opts)
+{
+	struct bw_page *page = calloc(1, sizeof(*page));
+
+	if (!page)
+		return NULL;
+	page->bus = region->bus;
+	page->region = region;
+	page->offset = opts->offset;
+	page->idle = opts->idle;
+	page->fault_fd = -1;
+	page->fresh = true;
+	page->plan.why_not = "it is not mapped yet";
+	policy_init(&page->policy, opts);
+	CDS_INIT_LIST_HEAD(&page->in_touched);
+	page->memory = map_memory();
+	if (page->memory && !page_reserve(page, 1))
+		return page;
+	page_destroy(page);
+	return NULL;
+}
+
+void page_destroy(struct bw_page *page)
+{
+	if (page->fault_fd >= 0)
+		close(page->fault_fd);
+	if (page->memory && page->bus->pid == getpid())
+		munmap(page->memory, BW_PAGE_SIZE);
+	free(page->slots);
+	free(page);
+}

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A doorbell page: its memory, its slots, and whether the guest stores into it. The protocol is
+ * argued in page.c. What is wanted of it changes under the bus's control lock; where it is, under
+ * its poller's pages_lock too.
+ */
+#ifndef BELLWIRE_PAGE_H
+#define BELLWIRE_PAGE_H
+
+#include "bus.h"
+#include "page_policy.h"
+
+#define PAGE_LINE 64u
+#define PAGE_LINES (BW_PAGE_SIZE / PAGE_LINE)
+#define PAGE_WORDS (BW_PAGE_SIZE / sizeof(uint64_t))
+
+struct page_way;
+
+enum page_state {
+	PAGE_AWAY, /* not in the guest's memory */
+	PAGE_COLD, /* a store traps, and the poller hears of it */
+	PAGE_HOT,  /* a store lands in memory */
+};
+
+struct page_slot {
+	struct bw_ioeventfd *ie;
+	uint16_t offset;
+	uint16_t len;
+};
+
+/* Where a page may be placed and how, if why_not is NULL. */
+struct page_plan {
+	uint64_t gpa;
+	const struct page_way *way;
+	const char *why_not;
+};
+
+struct bw_page {
+	struct bw_page *next; /* of the region; readers follow it */
+	bool live;            /* readers see it */
+	struct bw_bus *bus;
+	struct bw_region *region;
+	uint64_t offset; /* in the region */
+	uint64_t idle;
+	struct bw_poller *poller;
+
+	/* what the sweep reads */
+	uint8_t *memory;
+	uint64_t lines;                 /* a bit for each line with a slot */
+	struct page_slot *slots;        /* by offset */
+	uint16_t first[PAGE_LINES + 1]; /* slot of each line, and past the last */
+	unsigned int nr_slots, capacity;
+	uint64_t idle_words[PAGE_WORDS]; /* memory without a ring */
+	uint64_t slot_words[PAGE_WORDS]; /* the bits of it that are slots' */
+
+	enum page_state state;
+	struct page_plan plan;
+	unsigned int place; /* the offload's number for it, while it is in the guest's memory */
+	int fault_fd;       /* userfaultfd, or -1 */
+	struct page_policy policy;
+	uint64_t deliveries;
+
+	bool fresh, gone; /* in this transaction */
+	bool suspended;   /* by this commit */
+	struct page_plan next_plan;
+	struct cds_list_head in_bus, in_poller, in_touched;
+};
+
+/* How a page gets in and out of the guest's reach. Called with the poller's pages_lock held. */
+struct page_way {
+	const char *name;
+	bool starts_hot;                    /* place() makes it so */
+	bool sweeps_cold;                   /* the memory may be written while the page is cold */
+	int (*place)(struct bw_page *page); /* from away to cold. -errno: stays away */
+	int (*heat)(struct bw_page *page);  /* from cold to hot. -errno: stays cold */
+	int (*cool)(struct bw_page *page);  /* from hot to cold. -errno: stays hot */
+	void (*withdraw)(struct bw_page *page); /* to away */
+};
+
+extern const struct page_way page_way_slot, page_way_write_protect; /* page_way.c */
+
+/* Whether a store waits for the page to become hot; it is told once. */
+bool page_has_fault(const struct bw_page *page);
+
+/* Memory and slots. NULL: no memory. */
+struct bw_page *page_new(struct bw_region *region, const struct bw_page_opts *opts);
+void page_destroy(struct bw_page *page);
+
+/* Room for at least so many slots. -ENOMEM. */
+int page_reserve(struct bw_page *page, unsigned int slots);
+
+/* Takes the slots from the region's doorbells: the page is away. */
+void page_collect_slots(struct bw_page *page);
+
+/* What the guest reads, and an access that is no ring. Inside an RCU section. */
+void page_serve(const struct bw_page *page, struct bw_access *access);
+
+/* Rings each slot that is not idle, and makes it so; how many. */
+unsigned int page_sweep(struct bw_page *page);
+
+/* -EAGAIN: it found rings, which it has rung, and is hot again. */
+int page_cool(struct bw_page *page);
+int page_heat(struct bw_page *page);
+int page_place(struct bw_page *page);
+void page_withdraw(struct bw_page *page);
+
+/* With the bus's control lock held: out of its poller, if it is in one. */
+void page_leave_poller(struct bw_page *page);
+
+/* A new userfaultfd that can stop writers of ours and of the kernel, or -errno. */
+int page_fault_fd(void);
+
+/* The values that slots of n delivered, NULL: all, are not the newest any more. Whether there are
+ * such slots. */
+bool page_forget_values(struct bw_page *page, const struct bw_notifier *n);
+
+#endif

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Doorbell pages as the control calls and a commit see them.
+ */
+#ifndef BELLWIRE_PAGES_H
+#define BELLWIRE_PAGES_H
+
+#include "page.h"
+
+/* Inside a transaction: the page that a doorbell at offset would be a slot of goes to *page, or
+ * NULL; there is room for it. -EINVAL: it cannot be one, -EEXIST: it overlaps one. */
+int pages_admit(struct bw_region *region, uint64_t offset, const struct bw_match *match,
+		struct bw_page **page);
+
+/* Inside a transaction: the region goes. */
+void pages_forget(struct bw_region *region);
+
+/* In a commit, once the difference is known: takes each page away from the guest that is about to
+ * change. Undone by pages_resume(bus, false). */
+void pages_suspend(struct bw_bus *bus);
+
+/* Readers will not find those that go. Before publish(). */
+void pages_unlink(struct bw_bus *bus);
+
+/* The commit has happened, or not: what stays may be hot again. */
+void pages_resume(struct bw_bus *bus, bool committed);
+
+/* At the end of the outermost transaction. */
+void pages_finish(struct bw_bus *bus, bool committed);
+
+/* Nobody is inside: at the end of a bus. */
+void pages_destroy(struct bw_bus *bus);
+
+/* Inside an RCU section: the page that holds all of [offset, offset + len) of the region. */
+static inline const struct bw_page *page_at(const struct bw_region *region, uint64_t offset,
+					    uint32_t len)
+{
+	/* pairs with the release in bw_region_page() */
+	const struct bw_page *page = __atomic_load_n(&region->pages, __ATOMIC_ACQUIRE);
+
+	for (; page; page = __atomic_load_n(&page->next, __ATOMIC_ACQUIRE)) {
+		uint64_t in_page = offset - page->offset;
+
+		if (in_page < BW_PAGE_SIZE && len <= BW_PAGE_SIZE - in_page &&
+		    __atomic_load_n(&page->live, __ATOMIC_RELAXED))
+			return page;
+	}
+	return NULL;
+}
+
+#endif

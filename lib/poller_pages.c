@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The doorbell pages of a poller. The consumer looks at the hot ones, decides which are to be hot,
+ * and sleeps only after it has made cold, or set a timer for, each that is hot. A control call that
+ * changes a page takes it away from the guest first. Both hold pages_lock; callbacks run outside,
+ * so no control call waits for one.
+ */
+#include "error.h"
+#include "notifier.h"
+#include "page.h"
+#include "poller_inside.h"
+#include "txn.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+void poller_pages_init(struct bw_poller *p)
+{
+	p->timer = WATCHED_TIMER;
+	p->page_faults = WATCHED_PAGES;
+	p->timer_fd = -1;
+	pthread_mutex_init(&p->pages_lock, NULL);
+	CDS_INIT_LIST_HEAD(&p->pages);
+}
+
+void poller_pages_fini(struct bw_poller *p)
+{
+	struct bw_page *page, *next;
+
+	cds_list_for_each_entry_safe (page, next, &p->pages, in_poller)
+		if (p->pid == getpid())
+			bw_poller_del_page(p, page);
+		else
+			page_leave_poller(page);
+	if (p->pid == getpid())
+		pthread_mutex_destroy(&p->pages_lock);
+	if (p->timer_fd >= 0)
+		close(p->timer_fd);
+}
+
+static int watch(struct bw_poller *p, int fd, enum watched *what)
+{
+	struct epoll_event event = { .events = EPOLLIN, .data.ptr = what };
+
+	return epoll_ctl(p->epoll_fd, EPOLL_CTL_ADD, fd, &event) ? -errno : 0;
+}
+
+/* ---- in and out of the guest's reach ---- */
+
+static int place(struct bw_page *page)
+{
+	bool had_fd = page->fault_fd >= 0;
+	int err = page_place(page);
+
+	if (err || had_fd || page->fault_fd < 0)
+		return err;
+	err = watch(page->poller, page->fault_fd, &page->poller->page_faults);
+	if (err)
+		page_withdraw(page);
+	return err;
+}
+
+static void say_failed(struct bw_page *page)
+{
+	page_withdraw(page);
+	page->plan.why_not = "the hypervisor or the kernel failed to place it";
+}
+
+static void try_to_place(struct bw_page *page)
+{
+	struct bw_poller *p = page->poller;
+
+	if (page->state != PAGE_AWAY || page->plan.why_not || page->policy.kind == BW_PAGE_COLD ||
+	    p->frozen)
+		return;
+	if (place(page))
+		say_failed(page);
+}
+
+void poller_suspend_page(struct bw_page *page)
+{
+	struct bw_poller *p = page->poller;
+
+	if (!p)
+		return;
+	pthread_mutex_lock(&p->pages_lock);
+	page_withdraw(page);
+	pthread_mutex_unlock(&p->pages_lock);
+}
+
+static void resume(struct bw_page *page, const struct page_plan *plan)
+{
+	page->plan = *plan;
+	page_collect_slots(page);
+}
+
+void poller_resume_page(struct bw_page *page, const struct page_plan *plan)
+{
+	struct bw_poller *p = page->poller;
+
+	if (!p) {
+		resume(page, plan);
+		return;
+	}
+	pthread_mutex_lock(&p->pages_lock);
+	resume(page, plan);
+	try_to_place(page);
+	pthread_mutex_unlock(&p->pages_lock);
+	poller_wake_sleeper(p); /* it may want to heat it */
+}
+
+static void fill_stats(const struct bw_page *page, struct bw_page_stats *stats)
+{
+	stats->hot = page->state == PAGE_HOT;
+	stats->deliveries = page->deliveries;
+	stats->switches = page->policy.switches;
+	stats->switch_ns = page->policy.switch_ns;
+	stats->way = page->plan.way ? page->plan.way->name : NULL;
+	stats->why_not = page->plan.why_not;
+	if (!stats->why_not && !page->poller)
+		stats->why_not = "it is in no poller";
+	if (!stats->why_not && page->policy.kind == BW_PAGE_COLD)
+		stats->why_not = "its policy is to stay cold";
+}
+
+void poller_page_stats(struct bw_page *page, struct bw_page_stats *stats)
+{
+	if (page->poller)
+		pthread_mutex_lock(&page->poller->pages_lock);
+	fill_stats(page, stats);
+	if (page->poller)
+		pthread_mutex_unlock(&page->poller->pages_lock);
+}
+
+/* ---- the consumer ---- */
+
+static void look(struct bw_page *page, uint64_t now)
+{
+	if (page->state == PAGE_COLD && policy_wants_heat(&page->policy) && page_heat(page))
+		say_failed(page);
+	if (page->state == PAGE_HOT && page_sweep(page))
+		policy_found(&page->policy, now);
+}
+
+void poller_sweep(struct bw_poller *p)
+{
+	uint64_t now = poller_now_ns();
+	struct bw_page *page;
+
+	pthread_mutex_lock(&p->pages_lock);
+	cds_list_for_each_entry (page, &p->pages, in_poller)
+		look(page, now);
+	pthread_mutex_unlock(&p->pages_lock);
+}
+
+void poller_let_stores_in(struct bw_poller *p)
+{
+	struct bw_page *page;
+
+	pthread_mutex_lock(&p->pages_lock);
+	cds_list_for_each_entry (page, &p->pages, in_poller)
+		if (page_has_fault(page) && page->state == PAGE_COLD && page_heat(page))
+			say_failed(page);
+	pthread_mutex_unlock(&p->pages_lock);
+}
+
+void poller_note_traps(struct bw_poller *p, struct bw_notifier *n, uint64_t count)
+{
+	uint64_t now = poller_now_ns();
+	struct bw_page *page;
+
+	pthread_mutex_lock(&p->pages_lock);
+	cds_list_for_each_entry (page, &p->pages, in_poller)
+		if (page_forget_values(page, n))
+			policy_trapped(&page->policy, now, count);
+	pthread_mutex_unlock(&p->pages_lock);
+}
+
+/* 0: it may be left alone so long, or for ever if it is cold. */
+static int rest(struct bw_page *page, uint64_t now, uint64_t *nap)
+{
+	uint64_t wanted;
+	int err;
+
+	if (page->state == PAGE_COLD)
+		return policy_wants_heat(&page->policy) ? -EAGAIN : 0;
+	if (page->state == PAGE_AWAY)
+		return 0;
+	switch (policy_rest(&page->policy, now)) {
+	case REST_SPIN:
+		return -EAGAIN;
+	case REST_NAP:
+		wanted = policy_nap(&page->policy, now);
+		if (wanted < *nap)
+			*nap = wanted;
+		return 0;
+	default:
+		err = page_cool(page);
+		if (err && err != -EAGAIN)
+			say_failed(page);
+		return err ? -EAGAIN : 0;
+	}
+}
+
+static int set_timer(struct bw_poller *p, uint64_t nap)
+{
+	struct itimerspec time = { .it_value.tv_nsec = (long)nap };
+	int err;
+
+	if (p->timer_fd < 0) {
+		p->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+		err = p->timer_fd < 0 ? -errno : watch(p, p->timer_fd, &p->timer);
+		if (err)
+			return fail(err, "cannot make a timer: %s", strerror(-err));
+	}
+	return timerfd_settime(p->timer_fd, 0, &time, NULL) ? -errno : 0;
+}
+
+int poller_rest_pages(struct bw_poller *p)
+{
+	uint64_t nap = UINT64_MAX, now = poller_now_ns();
+	struct bw_page *page;
+	int err = 0;
+
+	pthread_mutex_lock(&p->pages_lock);
+	cds_list_for_each_entry (page, &p->pages, in_poller) {
+		err = rest(page, now, &nap);
+		if (err)
+			break;
+	}
+	pthread_mutex_unlock(&p->pages_lock);
+	return err || nap == UINT64_MAX ? err : set_timer(p, nap);
+}
+
+/* ---- control calls ---- */
+
+static int enter(struct bw_poller *p, struct bw_page *page)
+{
+	if (page->poller)
+		return fail(-EBUSY, "the doorbell page is in a poller already");
+	page->poller = p;
+	pthread_mutex_lock(&p->pages_lock);
+	cds_list_add_tail(&page->in_poller, &p->pages);
+	__atomic_add_fetch(&p->nr_pages, 1, __ATOMIC_RELAXED);
+	try_to_place(page);
+	pthread_mutex_unlock(&p->pages_lock);
+	poller_wake_sleeper(p);
+	return 0;
+}
+
+int bw_poller_add_page(struct bw_poller *p, struct bw_page *page)
+{
+	struct bw_bus *bus = page->bus;
+	int err = txn_begin(bus), ended;
+
+	if (err)
+		return err;
+	err = enter(p, page);
+	ended = txn_end(bus);
+	return err ? err : ended;
+}
+
+void page_leave_poller(struct bw_page *page)
+{
+	struct bw_poller *p = page->poller;
+
+	if (!p)
+		return;
+	if (p->pid != getpid()) { /* the page is its parent's, as is whoever holds the lock */
+		cds_list_del(&page->in_poller);
+		page->poller = NULL;
+		return;
+	}
+	pthread_mutex_lock(&p->pages_lock);
+	page_withdraw(page);
+	page_forget_values(page, NULL); /* from now on nobody notes what traps */
+	cds_list_del(&page->in_poller);
+	__atomic_sub_fetch(&p->nr_pages, 1, __ATOMIC_RELAXED);
+	if (page->fault_fd >= 0) {
+		close(page->fault_fd); /* out of the epoll set, too */
+		page->fault_fd = -1;
+	}
+	pthread_mutex_unlock(&p->pages_lock);
+	page->poller = NULL;
+}
+
+void bw_poller_del_page(struct bw_poller *p, struct bw_page *page)
+{
+	struct bw_bus *bus = page->bus;
+
+	if (txn_begin(bus))
+		return;
+	if (page->poller == p)
+		page_leave_poller(page);
+	txn_end(bus);
+}
+
+/* ---- freeze ---- */
+
+static int count_pending(struct bw_poller *p)
+{
+	struct poller_entry *e;
+	int pending = 0;
+
+	pthread_mutex_lock(&p->lock);
+	cds_list_for_each_entry (e, &p->entries, node)
+		pending += notifier_is_pending(e->notifier);
+	pthread_mutex_unlock(&p->lock);
+	return pending;
+}
+
+static void withdraw_all(struct bw_poller *p)
+{
+	struct bw_page *page;
+
+	pthread_mutex_lock(&p->pages_lock);
+	cds_list_for_each_entry (page, &p->pages, in_poller)
+		page_withdraw(page);
+	pthread_mutex_unlock(&p->pages_lock);
+}
+
+int bw_poller_freeze(struct bw_poller *p)
+{
+	if (poller_is_calling(p))
+		return fail(-EDEADLK, "a callback of this poller would wait for itself");
+	/* pairs with the look at it in deliver(), before poller_wait_for_callback() here */
+	__atomic_store_n(&p->frozen, true, __ATOMIC_SEQ_CST);
+	withdraw_all(p);
+	poller_wait_for_callback(p, NULL);
+	return count_pending(p);
+}
+
+void bw_poller_thaw(struct bw_poller *p)
+{
+	struct bw_page *page;
+
+	pthread_mutex_lock(&p->pages_lock);
+	__atomic_store_n(&p->frozen, false, __ATOMIC_SEQ_CST);
+	cds_list_for_each_entry (page, &p->pages, in_poller)
+		try_to_place(page);
+	pthread_mutex_unlock(&p->pages_lock);
+	poller_wake(p);
+}
