@@ -129,7 +129,7 @@ void notifier_ring(struct bw_notifier *n)
 		poller_entry_ready(entry);
 }
 
-void notifier_ring_swept(struct bw_notifier *n, const struct bw_poller *finder)
+void notifier_ring_swept(struct bw_notifier *n, const struct bw_poller *finder, bool is_consumer)
 {
 	struct poller_entry *entry = __atomic_load_n(&n->entry, __ATOMIC_SEQ_CST);
 
@@ -141,7 +141,10 @@ void notifier_ring_swept(struct bw_notifier *n, const struct bw_poller *finder)
 		return;
 	}
 	__atomic_add_fetch(&n->swept, 1, __ATOMIC_RELEASE);
-	poller_entry_ready(entry);
+	if (is_consumer)
+		poller_entry_found(entry);
+	else
+		poller_entry_ready(entry);
 }
 
 int bw_notifier_ring(struct bw_notifier *n)

@@ -39,7 +39,7 @@ void notifier_ring(struct bw_notifier *n);
 
 /* Inside an RCU section: one ring that a page's poller found. With an fd that only the poller reads
  * it stays out of it, and saves two system calls. */
-void notifier_ring_swept(struct bw_notifier *n, const struct bw_poller *finder);
+void notifier_ring_swept(struct bw_notifier *n, const struct bw_poller *finder, bool is_consumer);
 
 /* The two halves of bw_notifier_take(): what notifier_ring_swept() counted, and all else. */
 uint64_t notifier_take_swept(struct bw_notifier *n);

@@ -154,18 +154,18 @@ static bool take_slot(const struct bw_page *page, const struct page_slot *slot, 
 	}
 }
 
-static void ring(struct bw_page *page, struct bw_ioeventfd *ie, uint64_t value)
+static void ring(struct bw_page *page, struct bw_ioeventfd *ie, uint64_t value, bool is_consumer)
 {
 	__atomic_store_n(&ie->page_value, value, __ATOMIC_RELAXED);
 	/* pairs with the load in bw_ioeventfd_value() */
 	__atomic_store_n(&ie->has_page_value, true, __ATOMIC_RELEASE);
 	rcu_enter();
-	notifier_ring_swept(ie->notifier, page->poller);
+	notifier_ring_swept(ie->notifier, page->poller, is_consumer);
 	rcu_leave();
 	page->deliveries++;
 }
 
-static unsigned int sweep_line(struct bw_page *page, unsigned int line)
+static unsigned int sweep_line(struct bw_page *page, unsigned int line, bool is_consumer)
 {
 	unsigned int found = 0;
 	uint64_t value;
@@ -173,13 +173,13 @@ static unsigned int sweep_line(struct bw_page *page, unsigned int line)
 	for (unsigned int i = page->first[line]; i < page->first[line + 1]; i++) {
 		if (!take_slot(page, &page->slots[i], &value))
 			continue;
-		ring(page, page->slots[i].ie, value);
+		ring(page, page->slots[i].ie, value, is_consumer);
 		found++;
 	}
 	return found;
 }
 
-unsigned int page_sweep(struct bw_page *page)
+unsigned int page_sweep(struct bw_page *page, bool is_consumer)
 {
 	unsigned int found = 0;
 
@@ -187,7 +187,7 @@ unsigned int page_sweep(struct bw_page *page)
 		unsigned int line = (unsigned int)__builtin_ctzll(left);
 
 		if (!line_is_idle(page, line))
-			found += sweep_line(page, line);
+			found += sweep_line(page, line, is_consumer);
 	}
 	return found;
 }
@@ -229,12 +229,12 @@ int page_cool(struct bw_page *page)
 	page->state = PAGE_COLD;
 	__atomic_sub_fetch(&page->poller->nr_hot, 1, __ATOMIC_RELAXED);
 	if (page->plan.way->sweeps_cold)
-		return page_sweep(page) ? -EAGAIN : 0;
+		return page_sweep(page, true) ? -EAGAIN : 0;
 	if (page_is_idle(page))
 		return 0;
 	err = page_heat(page);
 	if (!err)
-		page_sweep(page);
+		page_sweep(page, true);
 	return err ? err : -EAGAIN;
 }
 
@@ -258,7 +258,7 @@ void page_withdraw(struct bw_page *page)
 	if (page->state == PAGE_HOT)
 		__atomic_sub_fetch(&page->poller->nr_hot, 1, __ATOMIC_RELAXED);
 	page->state = PAGE_AWAY;
-	page_sweep(page);
+	page_sweep(page, false);
 }
 
 /* ---- what the bus serves ---- */

@@ -95,8 +95,8 @@ void page_collect_slots(struct bw_page *page);
 /* What the guest reads, and an access that is no ring. Inside an RCU section. */
 void page_serve(const struct bw_page *page, struct bw_access *access);
 
-/* Rings each slot that is not idle, and makes it so; how many. */
-unsigned int page_sweep(struct bw_page *page);
+/* Rings each slot that is not idle, and makes it so; how many. is_consumer: the poller's thread. */
+unsigned int page_sweep(struct bw_page *page, bool is_consumer);
 
 /* -EAGAIN: it found rings, which it has rung, and is hot again. */
 int page_cool(struct bw_page *page);

@@ -23,6 +23,7 @@
 /* While pages are hot, a look at the eventfds, a system call, comes once in so many at the pages.
  */
 #define LOOKS 64
+#define CLOCK_LOOKS 16
 
 uint64_t poller_now_ns(void)
 {
@@ -167,8 +168,7 @@ static void take_event(struct bw_poller *p, enum watched *what)
 	case WATCHED_NOTIFIER:
 		e = (struct poller_entry *)what;
 		e->signalled = true;
-		if (!__atomic_exchange_n(&e->queued, true, __ATOMIC_SEQ_CST))
-			poller_todo(p, e);
+		poller_entry_found(e);
 	}
 }
 
@@ -289,22 +289,35 @@ static void sleep_until_thaw(struct bw_poller *p)
 	eventfd_take(p->wake_fd);
 }
 
+/* Spins for a while after the last delivery. The clock costs as much as a look: it is asked seldom.
+ */
+static bool is_still_busy(struct bw_poller *p)
+{
+	uint64_t now;
+
+	if (++p->idle_looks % CLOCK_LOOKS)
+		return true;
+	now = poller_now_ns();
+	if (p->idle_looks == CLOCK_LOOKS)
+		p->idle_since = now;
+	return now - p->idle_since < SPIN_NS;
+}
+
 int bw_poller_run(struct bw_poller *p)
 {
-	uint64_t busy_until = 0;
 	int got = 0;
 
 	while (got >= 0 && !is_stopped(p)) {
 		got = bw_poller_poll(p, 0);
 		if (got > 0) {
 			let_rings_gather(p);
-			busy_until = poller_now_ns() + SPIN_NS;
+			p->idle_looks = 0;
 			continue;
 		}
 		p->streak = 0;
 		if (is_frozen(p))
 			sleep_until_thaw(p);
-		else if (got == 0 && poller_now_ns() >= busy_until)
+		else if (got == 0 && !is_still_busy(p))
 			got = sleep_until_ready(p);
 	}
 	__atomic_store_n(&p->stopped, false, __ATOMIC_RELAXED);

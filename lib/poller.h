@@ -13,6 +13,9 @@ struct poller_entry;
  * sleeps. */
 void poller_entry_ready(struct poller_entry *entry);
 
+/* The same, called by the consumer itself. */
+void poller_entry_found(struct poller_entry *entry);
+
 /* With the notifier's lock held: it has an eventfd now, which the consumer must watch. -errno. */
 int poller_entry_watch(struct poller_entry *entry, int fd);
 

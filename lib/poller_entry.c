@@ -178,6 +178,7 @@ static void bury(struct bw_poller *p, struct poller_entry *e)
 	rcu_wait(); /* no ringer is left that could push it */
 	pthread_mutex_lock(&p->lock);
 	cds_list_move(&e->node, &p->graveyard);
+	__atomic_add_fetch(&p->nr_dead, 1, __ATOMIC_RELAXED);
 	pthread_mutex_unlock(&p->lock);
 	poller_wake_sleeper(p); /* to free it */
 }
@@ -198,10 +199,13 @@ void poller_free_dead(struct bw_poller *p)
 {
 	struct poller_entry *e, *next;
 
+	if (!__atomic_load_n(&p->nr_dead, __ATOMIC_RELAXED))
+		return;
 	pthread_mutex_lock(&p->lock);
 	cds_list_for_each_entry_safe (e, next, &p->graveyard, node)
 		if (!__atomic_load_n(&e->queued, __ATOMIC_RELAXED)) {
 			cds_list_del(&e->node);
+			__atomic_sub_fetch(&p->nr_dead, 1, __ATOMIC_RELAXED);
 			free(e);
 		}
 	pthread_mutex_unlock(&p->lock);
@@ -248,6 +252,13 @@ static uint64_t take(struct bw_poller *p, struct poller_entry *e)
 	if (trapped && __atomic_load_n(&p->nr_pages, __ATOMIC_RELAXED))
 		poller_note_traps(p, e->notifier, trapped);
 	return __builtin_add_overflow(swept, trapped, &sum) ? UINT64_MAX : sum;
+}
+
+/* The consumer is awake, and looks at todo next. */
+void poller_entry_found(struct poller_entry *e)
+{
+	if (!__atomic_exchange_n(&e->queued, true, __ATOMIC_SEQ_CST))
+		poller_todo(e->poller, e);
 }
 
 static bool deliver(struct bw_poller *p, struct poller_entry *e)

@@ -41,8 +41,10 @@ struct bw_poller {
 	/* the consumer's alone */
 	_Alignas(64) struct poller_entry *todo, **todo_end;
 	bool armed;
-	unsigned int looks;  /* since the last one at the eventfds */
-	unsigned int streak; /* polls in a row that delivered something */
+	unsigned int looks;      /* since the last one at the eventfds */
+	unsigned int streak;     /* polls in a row that delivered something */
+	unsigned int idle_looks; /* polls in a row that did not */
+	uint64_t idle_since;
 
 	/* the doorbell pages */
 	_Alignas(64) pthread_mutex_t pages_lock;
@@ -58,6 +60,7 @@ struct bw_poller {
 	pthread_cond_t callback_ended;
 	struct cds_list_head entries;
 	struct cds_list_head graveyard;
+	unsigned int nr_dead; /* in the graveyard */
 };
 
 uint64_t poller_now_ns(void);

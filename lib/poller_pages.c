@@ -137,22 +137,21 @@ void poller_page_stats(struct bw_page *page, struct bw_page_stats *stats)
 
 /* ---- the consumer ---- */
 
-static void look(struct bw_page *page, uint64_t now)
+static void look(struct bw_page *page)
 {
 	if (page->state == PAGE_COLD && policy_wants_heat(&page->policy) && page_heat(page))
 		say_failed(page);
-	if (page->state == PAGE_HOT && page_sweep(page))
-		policy_found(&page->policy, now);
+	if (page->state == PAGE_HOT && page_sweep(page, true))
+		policy_found(&page->policy, poller_now_ns());
 }
 
 void poller_sweep(struct bw_poller *p)
 {
-	uint64_t now = poller_now_ns();
 	struct bw_page *page;
 
 	pthread_mutex_lock(&p->pages_lock);
 	cds_list_for_each_entry (page, &p->pages, in_poller)
-		look(page, now);
+		look(page);
 	pthread_mutex_unlock(&p->pages_lock);
 }
 
