@@ -413,6 +413,35 @@ int bw_page_stats(struct bw_page *page, struct bw_page_stats *stats);
  * or a ring has trapped, or may have, since, whose value nobody saw. -EINVAL: no slot of a page.
  * Any thread. */
 int bw_ioeventfd_value(struct bw_ioeventfd *ie, uint64_t *value);
+/* ---- seeing: where did my kick go? ----
+ * Control calls, from which accesses take no notice. They tell what the guest sees: a transaction
+ * that is open has changed nothing yet. */
+
+/*
+ * What came of one ioeventfd since it was assigned, wherever its region was mapped meanwhile.
+ * Counts only grow, and each is exact: what an access counts is there when bw_bus_access() returns.
+ * They are read one after another, so while the guest rings they may be some accesses apart. What
+ * the hypervisor signals by itself never reaches the bus, and is not in them.
+ */
+struct bw_ioeventfd_stats {
+	size_t size;
+	uint64_t rings;   /* writes through the bus that it took: signals + elided */
+	uint64_t signals; /* of them, those that made a system call: a write(2) to an eventfd */
+	uint64_t elided;  /* and those that were an atomic add: nobody had to be woken */
+	/* Writes at its address while it was active, which no ioeventfd took: of another width; of
+	 * its width, but of another value. One with a value counts neither until it is active
+	 * anew if there was no memory for it. */
+	uint64_t near_width;
+	uint64_t near_value;
+	uint64_t last_value; /* what the last ring wrote, its upper bytes 0; 0 if there was none */
+	bool active;         /* the guest can ring it now */
+	bool offloaded;      /* the hypervisor signals it, too */
+	/* Why not, a sentence without a full stop that is never freed; NULL if it does. */
+	const char *why_not_offloaded;
+};
+
+/* Fills *stats, of stats->size bytes. -EINVAL: the size is 0. */
+int bw_ioeventfd_stats(struct bw_ioeventfd *ie, struct bw_ioeventfd_stats *stats);
 
 /* ---- where specifications put doorbells ---- */
 

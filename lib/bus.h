@@ -61,6 +61,14 @@ struct bw_ioeventfd {
 	bool published;      /* this commit made the notifier's fd */
 	int fd;              /* the notifier's, that stays; -1: not asked for yet */
 	const char *why_not; /* why it is not offloaded; NULL if it is, or nothing offloads */
+	const char *next_why_not;
+	uint64_t elided;               /* and what active has counted: stats.c */
+	uint64_t last;                 /* what was written last, when active was looked at */
+	struct near *near, *next_near; /* where near misses count, if it has a value */
+
+	/* counted by readers */
+	uint64_t signals;
+	uint64_t near_width, near_value;
 
 	/* the rest */
 	struct import *import;   /* the drop-in's, or NULL */
@@ -121,7 +129,8 @@ struct departures {
 };
 
 struct bw_bus {
-	struct view *view; /* what readers see: one of views */
+	struct view *view;     /* what readers see: one of views */
+	struct near_map *near; /* where values are matched; NULL: nowhere yet */
 	struct bw_bus_opts opts;
 
 	_Alignas(64) struct view views[2];
@@ -138,6 +147,7 @@ struct bw_bus {
 	struct place_index index;
 	struct cds_list_head ioeventfds;
 	size_t nr_ioeventfds;
+	size_t nr_near;
 	size_t nr_plain; /* those assigned to the bus itself */
 	struct cds_list_head regions;
 	struct cds_list_head touched_ioeventfds;

@@ -4,6 +4,7 @@
  */
 #include "error.h"
 #include "ioeventfd.h"
+#include "near.h"
 #include "offloading.h"
 #include "pages.h"
 #include "pin.h"
@@ -100,6 +101,7 @@ void bw_bus_free(struct bw_bus *bus)
 			region->unused = NULL; /* opaque is in use, by the parent */
 		region_destroy(region);
 	}
+	near_fini(bus);
 	publish_fini(bus);
 	free(bus->changed.at);
 	end_locks(bus);

@@ -23,6 +23,7 @@
 #define HYPERV_MAX_CONNECTION_ID 0xffffffu /* KVM_HYPERV_CONN_ID_MASK */
 
 enum { LEN_ANY, LEN_1, LEN_2, LEN_4, LEN_8, LEN_OTHER };
+_Static_assert(LEN_OTHER + 1 == NR_LEN_CODES, "all codes are counted");
 
 static const uint8_t len_codes[9] = { LEN_ANY,   LEN_1,     LEN_2,     LEN_OTHER, LEN_4,
 				      LEN_OTHER, LEN_OTHER, LEN_OTHER, LEN_8 };
@@ -30,6 +31,11 @@ static const uint8_t len_codes[9] = { LEN_ANY,   LEN_1,     LEN_2,     LEN_OTHER
 static uint32_t len_code(uint32_t len)
 {
 	return len < sizeof(len_codes) ? len_codes[len] : LEN_OTHER;
+}
+
+uint32_t match_len_code(uint32_t len)
+{
+	return len_code(len);
 }
 
 static uint32_t make_shape(unsigned int space, uint32_t code, bool has_value)
@@ -78,20 +84,18 @@ struct key match_key(unsigned int space, uint64_t addr, const struct bw_match *m
 	};
 }
 
-/* A multiply that keeps all 128 bits spreads any change of the key over the whole result. */
-static uint64_t mix(uint64_t a, uint64_t b)
-{
-	__extension__ unsigned __int128 product = (unsigned __int128)a * b;
-
-	return (uint64_t)product ^ (uint64_t)(product >> 64);
-}
-
 static size_t home_of(const struct table *t, const struct key *key)
 {
-	uint64_t spread = mix(key->addr ^ t->seed[0], 0x9e3779b97f4a7c15u ^ key->shape);
+	uint64_t spread = match_mix(key->addr ^ t->seed[0], 0x9e3779b97f4a7c15u ^ key->shape);
 
 	/* values come in sequence: the last multiply keeps their homes from doing so too */
-	return (mix(spread ^ key->value, t->seed[1]) * 0xd6e8feb86659fd93u >> 32) & t->mask;
+	return (match_mix(spread ^ key->value, t->seed[1]) * 0xd6e8feb86659fd93u >> 32) & t->mask;
+}
+
+/* Without a value in the shape the slot keeps there what others write, see count_ring(). */
+static bool has_value(const struct slot *s, const struct key *key)
+{
+	return !shape_has_value(key->shape) || s->value == key->value;
 }
 
 static struct slot *probe(struct table *t, uint64_t generation, const struct key *key)
@@ -106,35 +110,10 @@ static struct slot *probe(struct table *t, uint64_t generation, const struct key
 		if (__atomic_load_n(&s->until, __ATOMIC_ACQUIRE) <= generation ||
 		    __atomic_load_n(&s->since, __ATOMIC_RELAXED) > generation)
 			continue;
-		if (s->addr == key->addr && s->value == key->value && s->shape == key->shape)
+		if (s->addr == key->addr && s->shape == key->shape && has_value(s, key))
 			return s;
 	}
 	return NULL;
-}
-
-static uint64_t load_value(const void *data, uint32_t len)
-{
-	union {
-		uint8_t u8;
-		uint16_t u16;
-		uint32_t u32;
-		uint64_t u64;
-	} v;
-
-	switch (len) {
-	case 1:
-		memcpy(&v, data, 1);
-		return v.u8;
-	case 2:
-		memcpy(&v, data, 2);
-		return v.u16;
-	case 4:
-		memcpy(&v, data, 4);
-		return v.u32;
-	default:
-		memcpy(&v, data, 8);
-		return v.u64;
-	}
 }
 
 static bool in_use(uint64_t shapes, uint32_t shape)
@@ -160,10 +139,27 @@ struct slot *match_find(struct table *t, uint64_t generation, uint64_t shapes,
 	}
 	if (!found && in_use(shapes, valued)) {
 		key.shape = valued;
-		key.value = load_value(access->data, access->len);
+		key.value = written_value(access);
 		found = probe(t, generation, &key);
 	}
 	return found;
+}
+
+unsigned int match_find_other_widths(struct table *t, uint64_t generation, uint64_t shapes,
+				     const struct bw_access *access,
+				     struct slot *found[MAX_NEAR_WIDTHS])
+{
+	struct key key = { .addr = access->addr };
+	unsigned int nr = 0;
+
+	for (uint32_t code = LEN_1; code <= LEN_8; code++) {
+		key.shape = make_shape(access->space, code, false);
+		if (code == len_code(access->len) || !in_use(shapes, key.shape))
+			continue;
+		found[nr] = probe(t, generation, &key);
+		nr += found[nr] != NULL;
+	}
+	return nr;
 }
 
 /* A quarter of the slots in use, in a small table an eighth: a key that is not at home costs a
@@ -234,6 +230,7 @@ struct slot *table_insert(struct table *t, const struct key *key, uint64_t since
 		s->shape = key->shape;
 		s->notifier = notifier;
 		s->owner = owner;
+		s->elided = 0;
 		if (t->slots[home].reach < i)
 			__atomic_store_n(&t->slots[home].reach, (uint32_t)i, __ATOMIC_RELAXED);
 		/* pairs with the acquire in probe() */
@@ -244,9 +241,14 @@ struct slot *table_insert(struct table *t, const struct key *key, uint64_t since
 	return NULL;
 }
 
+uint64_t slot_key_value(const struct slot *s)
+{
+	return shape_has_value(s->shape) ? s->value : 0;
+}
+
 static size_t home_of_slot(const struct table *t, const struct slot *s)
 {
-	return home_of(t, &(struct key){ s->addr, s->value, s->shape });
+	return home_of(t, &(struct key){ s->addr, slot_key_value(s), s->shape });
 }
 
 /* Without this lookups get slower with every change, as reach would only ever grow. */

@@ -98,16 +98,17 @@ const char *notifier_name(const struct bw_notifier *n)
 	return n->name[0] ? n->name : "(unnamed)";
 }
 
-static void move_pending(struct bw_notifier *n, int fd)
+static bool move_pending(struct bw_notifier *n, int fd)
 {
 	uint64_t count = __atomic_exchange_n(&n->pending, 0, __ATOMIC_SEQ_CST);
 
 	count += notifier_take_swept(n);
 	if (count)
 		eventfd_add(fd, count, n->may_block);
+	return count > 0;
 }
 
-void notifier_ring(struct bw_notifier *n)
+bool notifier_ring(struct bw_notifier *n)
 {
 	/* pairs with the store in notifier_publish(): whoever sees the fd may use it */
 	int fd = __atomic_load_n(&n->fd, __ATOMIC_ACQUIRE);
@@ -115,18 +116,15 @@ void notifier_ring(struct bw_notifier *n)
 
 	if (fd >= 0) {
 		eventfd_add(fd, 1, n->may_block);
-		return;
+		return true;
 	}
 	__atomic_add_fetch(&n->pending, 1, __ATOMIC_SEQ_CST);
 	fd = __atomic_load_n(&n->fd, __ATOMIC_SEQ_CST);
-	if (fd >= 0) {
-		move_pending(n, fd);
-		return;
-	}
+	if (fd >= 0)
+		return move_pending(n, fd);
 	/* seq_cst: poller_add() sets the entry and then looks at pending, see poller.c */
 	entry = __atomic_load_n(&n->entry, __ATOMIC_SEQ_CST);
-	if (entry)
-		poller_entry_ready(entry);
+	return entry && poller_entry_ready(entry);
 }
 
 void notifier_ring_swept(struct bw_notifier *n, const struct bw_poller *finder, bool is_consumer)

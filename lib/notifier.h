@@ -34,8 +34,8 @@ int notifier_check_fd(int fd);
 struct bw_notifier *notifier_get(struct bw_notifier *n);
 void notifier_put(struct bw_notifier *n);
 
-/* Inside an RCU section: one ring. */
-void notifier_ring(struct bw_notifier *n);
+/* Inside an RCU section: one ring. Whether it made a system call: somebody had to be signalled. */
+bool notifier_ring(struct bw_notifier *n);
 
 /* Inside an RCU section: one ring that a page's poller found. With an fd that only the poller reads
  * it stays out of it, and saves two system calls. */

@@ -70,7 +70,7 @@ static int left_to_the_bus(struct bw_ioeventfd *ie, int err, bool must)
 		return 0;
 	if (!must)
 		return err;
-	ie->why_not = "the hypervisor failed to take it back when it was uncovered";
+	ie->next_why_not = "the hypervisor failed to take it back when it was uncovered";
 	return 0;
 }
 
@@ -108,7 +108,7 @@ static int assign_batch(struct bw_bus *bus, struct batch *batch, bool must)
 		if (!err)
 			continue;
 		ie->next_offloaded = false;
-		ie->why_not = why_not;
+		ie->next_why_not = why_not;
 		err = left_to_the_bus(ie, err, must);
 	}
 	drop_batch(batch, i);
@@ -121,10 +121,10 @@ static int prepare(struct bw_bus *bus, struct bw_ioeventfd *ie, struct batch *ba
 	struct offload_claim claim = claim_of(ie, ie->next);
 	int err;
 
-	ie->why_not = has_no_address(ie, ie->next)
-			      ? "ports above 0xffff do not lie in MMIO"
-			      : bus->offload->refuses(bus->offload_state, &claim);
-	if (ie->why_not)
+	ie->next_why_not = has_no_address(ie, ie->next)
+				   ? "ports above 0xffff do not lie in MMIO"
+				   : bus->offload->refuses(bus->offload_state, &claim);
+	if (ie->next_why_not)
 		return 0;
 	if (ie->fd < 0) {
 		err = notifier_publish(ie->notifier, bus, &ie->published);
@@ -241,6 +241,7 @@ static int offload_all(struct bw_bus *bus)
 		ie = bus->changed.at[i];
 		ie->next = NULL;
 		ie->offloaded = ie->next_offloaded;
+		ie->why_not = ie->next_why_not;
 		ie->next_offloaded = ie->published = false;
 	}
 	bus->changed.nr = 0;

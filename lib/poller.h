@@ -10,8 +10,8 @@
 struct poller_entry;
 
 /* Inside an RCU section: the entry's notifier has something pending; wakes the consumer if it
- * sleeps. */
-void poller_entry_ready(struct poller_entry *entry);
+ * sleeps: then true. */
+bool poller_entry_ready(struct poller_entry *entry);
 
 /* The same, called by the consumer itself. */
 void poller_entry_found(struct poller_entry *entry);

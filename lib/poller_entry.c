@@ -50,25 +50,27 @@ void poller_wake(struct bw_poller *p)
 	eventfd_add(p->wake_fd, 1, false);
 }
 
-void poller_wake_sleeper(struct bw_poller *p)
+bool poller_wake_sleeper(struct bw_poller *p)
 {
-	if (__atomic_load_n(&p->sleeping, __ATOMIC_SEQ_CST) &&
-	    __atomic_exchange_n(&p->sleeping, false, __ATOMIC_SEQ_CST))
-		poller_wake(p);
+	if (!__atomic_load_n(&p->sleeping, __ATOMIC_SEQ_CST) ||
+	    !__atomic_exchange_n(&p->sleeping, false, __ATOMIC_SEQ_CST))
+		return false;
+	poller_wake(p);
+	return true;
 }
 
-void poller_entry_ready(struct poller_entry *e)
+bool poller_entry_ready(struct poller_entry *e)
 {
 	struct bw_poller *p = e->poller;
 
 	if (__atomic_load_n(&e->queued, __ATOMIC_SEQ_CST) ||
 	    __atomic_exchange_n(&e->queued, true, __ATOMIC_SEQ_CST))
-		return;
+		return false;
 	e->next = __atomic_load_n(&p->ready, __ATOMIC_RELAXED);
 	while (!__atomic_compare_exchange_n(&p->ready, &e->next, e, true, __ATOMIC_SEQ_CST,
 					    __ATOMIC_RELAXED))
 		;
-	poller_wake_sleeper(p);
+	return poller_wake_sleeper(p);
 }
 
 int poller_entry_watch(struct poller_entry *e, int fd)

@@ -70,8 +70,8 @@ uint64_t poller_now_ns(void);
 /* The consumer's: the entry is to be looked at in this poll. */
 void poller_todo(struct bw_poller *p, struct poller_entry *e);
 
-/* Wakes the consumer if it sleeps. */
-void poller_wake_sleeper(struct bw_poller *p);
+/* Wakes the consumer if it sleeps: then true. */
+bool poller_wake_sleeper(struct bw_poller *p);
 void poller_wake(struct bw_poller *p);
 
 /* Delivers what is in todo, from at most budget notifiers (0: all); how many. */

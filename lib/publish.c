@@ -7,6 +7,7 @@
 #include "publish.h"
 #include "error.h"
 #include "rcu.h"
+#include "stats.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -88,11 +89,11 @@ void publish(struct bw_bus *bus)
 
 /* ---- growing: readers see the same, in more room ---- */
 
-static bool copy_slots(struct table *to, const struct table *from)
+static bool copy_slots(struct table *to, const struct table *from, uint64_t generation)
 {
 	for (size_t i = 0; i <= from->mask; i++) {
 		const struct slot *old = &from->slots[i];
-		struct key key = { old->addr, old->value, old->shape };
+		struct key key = { old->addr, slot_key_value(old), old->shape };
 		struct slot *new;
 
 		if (!old->until)
@@ -101,39 +102,50 @@ static bool copy_slots(struct table *to, const struct table *from)
 		if (!new)
 			return false;
 		new->until = old->until;
+		if (old->since <= generation)
+			counts_begin_move(new, old);
 	}
 	return true;
 }
 
-static struct table *bigger_copy(const struct table *from, size_t keys)
+static struct table *bigger_copy(const struct table *from, size_t keys, uint64_t generation)
 {
 	for (;;) {
 		struct table *t = table_new(keys);
 
-		if (!t || copy_slots(t, from))
+		if (!t || copy_slots(t, from, generation))
 			return t;
 		keys = t->mask + 1; /* more than fit: the next size */
 		table_free(t);
 	}
 }
 
+/* No reader is left in the old table, where active still points. */
+static void move_owners(struct table *new, uint64_t generation)
+{
+	for (struct slot *s = new->slots; s <= new->slots + new->mask; s++) {
+		if (!s->until)
+			continue;
+		if (s->since > generation) {
+			s->owner->next = s;
+		} else {
+			counts_end_move(s->owner, s, s->owner->active);
+			s->owner->active = s;
+		}
+	}
+}
+
 static int grow_table(struct bw_bus *bus, size_t keys)
 {
-	struct table *old = bus->table, *new = bigger_copy(old, keys);
+	struct table *old = bus->table, *new;
 	struct view next = *bus->view;
 
+	new = bigger_copy(old, keys, next.generation);
 	if (!new)
 		return fail(-ENOMEM, "no memory for a table of %zu ioeventfds", keys);
 	next.table = bus->table = new;
 	replace_view(bus, next);
-	for (struct slot *s = new->slots; s <= new->slots + new->mask; s++) {
-		if (!s->until)
-			continue;
-		if (s->since > next.generation)
-			s->owner->next = s;
-		else
-			s->owner->active = s;
-	}
+	move_owners(new, next.generation);
 	table_free(old);
 	return 0;
 }

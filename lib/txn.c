@@ -16,10 +16,12 @@
 #include "txn.h"
 #include "error.h"
 #include "ioeventfd.h"
+#include "near.h"
 #include "offloading.h"
 #include "pages.h"
 #include "pin.h"
 #include "publish.h"
+#include "stats.h"
 
 #include <errno.h>
 #include <unistd.h>
@@ -106,6 +108,7 @@ static int weigh(struct bw_ioeventfd *ie, bool must)
 		ie->next = stage_slot(ie, &key, must);
 		if (!ie->next)
 			return -ENOMEM;
+		ie->next_near = near_join(ie, addr);
 		bus->shape_uses[key.shape]++;
 	}
 	if (ie->active) {
@@ -208,6 +211,7 @@ static void unstage(struct bw_bus *bus)
 		if (ie->next) {
 			bus->shape_uses[ie->next->shape]--;
 			table_remove(bus->table, ie->next);
+			near_unjoin(ie);
 		}
 		if (ie->active) {
 			bus->shape_uses[ie->active->shape]++;
@@ -219,16 +223,32 @@ static void unstage(struct bw_bus *bus)
 	bus->changed.nr = 0;
 }
 
+/* Nothing can fail any more. */
+static void prepare_counts(struct bw_bus *bus)
+{
+	for (size_t i = 0; i < bus->changed.nr; i++) {
+		struct bw_ioeventfd *ie = row_walk(&bus->changed, i);
+
+		near_leaving(ie);
+		if (ie->next)
+			counts_begin_move(ie->next, ie->active);
+	}
+}
+
 /* Nobody sees the last generation any more. */
 static void settle(struct bw_bus *bus)
 {
 	for (size_t i = 0; i < bus->changed.nr; i++) {
 		struct bw_ioeventfd *ie = row_walk(&bus->changed, i);
 
-		if (ie->active)
+		near_settle(ie);
+		if (ie->active) {
+			counts_end_move(ie, ie->next, ie->active);
 			table_remove(bus->table, ie->active);
+		}
 		ie->active = ie->next;
 		ie->offloaded = ie->next_offloaded;
+		ie->why_not = ie->next_why_not;
 		ie->next = NULL;
 		ie->next_offloaded = ie->withdrawn = ie->published = ie->weighed = false;
 	}
@@ -256,6 +276,7 @@ static int commit(struct bw_bus *bus, bool must)
 		goto resume;
 	if (is_visible(bus)) {
 		pages_unlink(bus);
+		prepare_counts(bus);
 		publish(bus);
 		settle(bus);
 	}

@@ -192,6 +192,15 @@ static int call_assign_polled(struct scene *s)
 	return checked(err, ie);
 }
 
+/* Without memory for its near misses it is assigned all the same. */
+static int call_assign_value(struct scene *s)
+{
+	struct bw_ioeventfd *ie;
+	int err = bw_ioeventfd_assign(s->bus, &ie, BW_PIO, 0x68, of_value(1, 5), s->fresh);
+
+	return checked(err, ie);
+}
+
 static int call_dropin(struct scene *s)
 {
 	struct kvm_ioeventfd io = { .addr = BASE(9) + 8, .len = 4, .fd = s->eventfd, .flags = 0 };
@@ -296,6 +305,7 @@ static struct call calls[] = {
 	{ "bw_notifier_fd", call_notifier_fd, false, 1 },
 	{ "bw_notifier_fd, in a poller", call_polled_fd, false, 2 },
 	{ "bw_ioeventfd_assign", call_assign, false, 4 },
+	{ "bw_ioeventfd_assign of a value", call_assign_value, false, 6 },
 	{ "bw_ioeventfd_assign, offloaded", call_assign, true, 5 },
 	{ "bw_ioeventfd_assign, offloaded, in a poller", call_assign_polled, true, 6 },
 	{ "bw_kvm_ioeventfd", call_dropin, false, 7 },

@@ -11,9 +11,9 @@ struct bw_region;
 struct bw_notifier;
 
 void __real_region_pin(struct bw_region *region);
-void __real_notifier_ring(struct bw_notifier *n);
+bool __real_notifier_ring(struct bw_notifier *n);
 void __wrap_region_pin(struct bw_region *region);
-void __wrap_notifier_ring(struct bw_notifier *n);
+bool __wrap_notifier_ring(struct bw_notifier *n);
 
 static unsigned int inside, outside;
 
@@ -31,10 +31,10 @@ void __wrap_region_pin(struct bw_region *region)
 	__real_region_pin(region);
 }
 
-void __wrap_notifier_ring(struct bw_notifier *n)
+bool __wrap_notifier_ring(struct bw_notifier *n)
 {
 	look();
-	__real_notifier_ring(n);
+	return __real_notifier_ring(n);
 }
 
 static int forget(void **state)
