@@ -443,6 +443,15 @@ struct bw_ioeventfd_stats {
 /* Fills *stats, of stats->size bytes. -EINVAL: the size is 0. */
 int bw_ioeventfd_stats(struct bw_ioeventfd *ie, struct bw_ioeventfd_stats *stats);
 
+/* What people read, a line an object, or schema bellwire.dump/1: docs/dump.md. */
+enum bw_dump_format { BW_DUMP_TEXT, BW_DUMP_JSON };
+
+/*
+ * The whole bus: regions, what the guest sees where, ioeventfds and their counts. *text is the
+ * caller's, to be freed with free(3); NULL after a failure. -EINVAL: there is no such format.
+ */
+int bw_bus_dump(struct bw_bus *bus, enum bw_dump_format format, char **text);
+
 /* ---- where specifications put doorbells ---- */
 
 /* Where, in its BAR or register block, and which writes: for bw_region_doorbell(). */

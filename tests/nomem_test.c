@@ -208,6 +208,16 @@ static int call_dropin(struct scene *s)
 	return bw_kvm_ioeventfd(s->bus, &io);
 }
 
+static int call_dump(struct scene *s)
+{
+	char *text;
+	int err = bw_bus_dump(s->bus, BW_DUMP_JSON, &text);
+
+	checked(err, text);
+	free(text);
+	return err;
+}
+
 static int call_region_new(struct scene *s)
 {
 	struct bw_region_opts opts = { .size = sizeof(opts), .len = 0x10 };
@@ -309,6 +319,7 @@ static struct call calls[] = {
 	{ "bw_ioeventfd_assign, offloaded", call_assign, true, 5 },
 	{ "bw_ioeventfd_assign, offloaded, in a poller", call_assign_polled, true, 6 },
 	{ "bw_kvm_ioeventfd", call_dropin, false, 7 },
+	{ "bw_bus_dump", call_dump, false, 2 },
 	{ "bw_region_new", call_region_new, false, 5 },
 	{ "bw_region_doorbell", call_doorbell, true, 4 },
 	{ "a transaction that moves", call_move, true, 1 },
