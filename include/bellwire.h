@@ -452,6 +452,15 @@ enum bw_dump_format { BW_DUMP_TEXT, BW_DUMP_JSON };
  */
 int bw_bus_dump(struct bw_bus *bus, enum bw_dump_format format, char **text);
 
+/*
+ * What this access would do, without doing it: the enum bw_result that bw_bus_access() would return
+ * if no handler were running, or -EINVAL where it would. *text says it in words, to be freed with
+ * free(3): who takes it, why the others at that address do not, what region lies there, what covers
+ * it, whether the hypervisor takes it before it comes here, and where the kernel is known not to.
+ * Its time grows with the number of ioeventfds. access is not changed.
+ */
+int bw_bus_explain(struct bw_bus *bus, const struct bw_access *access, char **text);
+
 /* ---- where specifications put doorbells ---- */
 
 /* Where, in its BAR or register block, and which writes: for bw_region_doorbell(). */

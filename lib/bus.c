@@ -8,6 +8,7 @@
  * what it likes; the region is pinned before the section ends.
  */
 #include "bus.h"
+#include "access.h"
 #include "error.h"
 #include "near.h"
 #include "notifier.h"
@@ -23,13 +24,6 @@
 #define MAX_DEPTH 4u
 
 static _Thread_local unsigned int depth; /* of handlers running on this thread */
-
-static bool is_valid(const struct bw_access *a)
-{
-	if (a->space == BW_HYPERCALL)
-		return a->len <= 8;
-	return a->space < BW_HYPERCALL && a->len - 1 < 8 && a->data;
-}
 
 static int call(bw_handler_fn *handler, void *opaque, struct bw_access *a)
 {
@@ -113,8 +107,8 @@ static int route(struct bw_bus *bus, struct bw_access *a)
 
 int bw_bus_access(struct bw_bus *bus, struct bw_access *a)
 {
-	if (!is_valid(a))
-		return fail(-EINVAL, "an access of %u bytes to space %u", a->len, a->space);
+	if (!access_is_valid(a))
+		return access_refuse(a);
 	if (a->space == BW_MMIO && in_pio_window(bus, a->addr, 1)) {
 		struct bw_access pio = *a;
 

@@ -100,6 +100,27 @@ static void kvm_free(void *state)
 	free(kvm);
 }
 
+static bool holds(const struct offload_claim *outer, const struct offload_claim *inner)
+{
+	return outer->addr <= inner->addr &&
+	       inner->addr + inner->match.len <= outer->addr + outer->match.len;
+}
+
+/* As docs/conformance.md has them. */
+static const char *defect(const struct offload_claim *claim, const struct offload_claim *other)
+{
+	if (!other)
+		return claim->space == BW_MMIO && claim->match.len == BW_ANY_LEN
+			       ? "fast-mmio: with EPT it is signalled for reads, too"
+			       : NULL;
+	if (claim->space != other->space || claim->space == BW_HYPERCALL ||
+	    (claim->addr == other->addr && claim->match.len == other->match.len))
+		return NULL;
+	return holds(claim, other) || holds(other, claim)
+		       ? "nested-ranges: one range holds the other, and the search may go past it"
+		       : NULL;
+}
+
 static const struct offload_ops kvm_ops = {
 	.name = "kvm",
 	.assign = assign,
@@ -108,6 +129,7 @@ static const struct offload_ops kvm_ops = {
 	.page_way = kvm_page_way,
 	.map = kvm_page_map,
 	.unmap = kvm_page_unmap,
+	.defect = defect,
 	.caps = caps,
 	.free = kvm_free,
 };

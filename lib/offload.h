@@ -44,6 +44,11 @@ struct offload_ops {
 	int (*map)(void *state, uint64_t gpa, void *memory, unsigned int *place);
 	void (*unmap)(void *state, uint64_t gpa, unsigned int place);
 
+	/* What the hypervisor is known to do wrong with the claim: because of the other one, or
+	 * with other NULL by itself. NULL: nothing, as is the operation if nothing is ever known.
+	 */
+	const char *(*defect)(const struct offload_claim *claim, const struct offload_claim *other);
+
 	unsigned int (*caps)(void *state); /* BW_CAP_* */
 	void (*free)(void *state);
 };

@@ -15,7 +15,7 @@
 #include <errno.h>
 #include <stdio.h>
 
-static struct offload_claim claim_of(const struct bw_ioeventfd *ie, const struct slot *slot)
+struct offload_claim offload_claim_of(const struct bw_ioeventfd *ie, const struct slot *slot)
 {
 	const struct bw_bus_opts *opts = &ie->bus->opts;
 	bool moves = ie->space == BW_PIO && opts->pio_is_mmio;
@@ -35,7 +35,7 @@ static bool is_in_hypervisor(const struct bw_ioeventfd *ie)
 
 static void withdraw(struct bw_bus *bus, struct bw_ioeventfd *ie)
 {
-	struct offload_claim claim = claim_of(ie, ie->active);
+	struct offload_claim claim = offload_claim_of(ie, ie->active);
 
 	bus->offload->deassign(bus->offload_state, &claim);
 	ie->withdrawn = true;
@@ -118,7 +118,7 @@ static int assign_batch(struct bw_bus *bus, struct batch *batch, bool must)
 /* All that can be done without the hypervisor. */
 static int prepare(struct bw_bus *bus, struct bw_ioeventfd *ie, struct batch *batch, bool must)
 {
-	struct offload_claim claim = claim_of(ie, ie->next);
+	struct offload_claim claim = offload_claim_of(ie, ie->next);
 	int err;
 
 	ie->next_why_not = has_no_address(ie, ie->next)
@@ -150,7 +150,7 @@ static void undo(struct bw_bus *bus)
 
 		if (!ie->next_offloaded)
 			continue;
-		claim = claim_of(ie, ie->next);
+		claim = offload_claim_of(ie, ie->next);
 		bus->offload->deassign(bus->offload_state, &claim);
 		ie->next_offloaded = false;
 	}
@@ -161,7 +161,7 @@ static void undo(struct bw_bus *bus)
 
 		if (!ie->withdrawn)
 			continue;
-		claim = claim_of(ie, ie->active);
+		claim = offload_claim_of(ie, ie->active);
 		ie->offloaded = !bus->offload->assign(bus->offload_state, &claim, &why_not);
 		ie->why_not = ie->offloaded ? NULL : "the hypervisor did not take it back";
 		ie->withdrawn = false;

@@ -14,6 +14,9 @@
  */
 int offload_changes(struct bw_bus *bus, bool must);
 
+/* What the hypervisor is asked for where readers find ie in slot. */
+struct offload_claim offload_claim_of(const struct bw_ioeventfd *ie, const struct slot *slot);
+
 /* Takes everything that is active out of the hypervisor. */
 void offload_withdraw_all(struct bw_bus *bus);
 

@@ -238,6 +238,55 @@ static void a_second_offload_is_refused(void **state)
 	bw_bus_free(bus);
 }
 
+/* Whether it warns of a write of so many bytes. */
+static bool warns(struct bw_bus *bus, enum bw_space space, uint64_t addr, uint32_t len)
+{
+	uint64_t value = 0;
+	struct bw_access access = { space, true, len, addr, 0, &value, NULL };
+	bool found;
+	char *text;
+
+	assert_int_equal(bw_bus_explain(bus, &access, &text), BW_SIGNALLED);
+	assert_non_null(strstr(text, "offloaded: kvm signals it"));
+	found = strstr(text, "known defect");
+	free(text);
+	return found;
+}
+
+static void explain_knows_which_ranges_kvm_mixes_up(void **state)
+{
+	struct bw_bus *bus = make_offloaded(true, true);
+	struct bw_notifier *n = make_notifier("n");
+
+	(void)state;
+	must_assign(bus, BW_PIO, 0x400, of_len(4), n);
+	must_assign(bus, BW_PIO, 0x404, of_len(4), n);
+	must_assign(bus, BW_MMIO, 0x402, of_len(1), n);
+	must_assign(bus, BW_PIO, 0x3fe, of_len(4), n);
+	assert_false(warns(bus, BW_PIO, 0x400, 4));
+	must_assign(bus, BW_PIO, 0x402, of_len(1), n);
+	assert_true(warns(bus, BW_PIO, 0x400, 4));
+	assert_true(warns(bus, BW_PIO, 0x402, 1));
+	assert_false(warns(bus, BW_PIO, 0x3fe, 4));
+	assert_false(warns(bus, BW_MMIO, 0x402, 1));
+	bw_bus_free(bus);
+	bw_notifier_free(n);
+}
+
+static void explain_knows_that_any_length_may_take_reads(void **state)
+{
+	struct bw_bus *bus = make_offloaded(true, true);
+	struct bw_notifier *n = make_notifier("n");
+
+	(void)state;
+	must_assign(bus, BW_MMIO, 0x1000, any_len(), n);
+	must_assign(bus, BW_PIO, 0x1000, any_len(), n);
+	assert_true(warns(bus, BW_MMIO, 0x1000, 4));
+	assert_false(warns(bus, BW_PIO, 0x1000, 4));
+	bw_bus_free(bus);
+	bw_notifier_free(n);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -249,6 +298,8 @@ int main(void)
 		cmocka_unit_test(what_kvm_answers_is_what_assign_answers),
 		cmocka_unit_test(an_fd_that_is_no_vm_is_refused),
 		cmocka_unit_test(a_second_offload_is_refused),
+		cmocka_unit_test(explain_knows_which_ranges_kvm_mixes_up),
+		cmocka_unit_test(explain_knows_that_any_length_may_take_reads),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

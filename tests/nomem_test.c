@@ -218,6 +218,17 @@ static int call_dump(struct scene *s)
 	return err;
 }
 
+static int call_explain(struct scene *s)
+{
+	struct bw_access access = { .space = BW_HYPERCALL, .is_write = true };
+	char *text;
+	int result = bw_bus_explain(s->bus, &access, &text), err = result < 0 ? result : 0;
+
+	checked(err, text);
+	free(text);
+	return err;
+}
+
 static int call_region_new(struct scene *s)
 {
 	struct bw_region_opts opts = { .size = sizeof(opts), .len = 0x10 };
@@ -320,6 +331,7 @@ static struct call calls[] = {
 	{ "bw_ioeventfd_assign, offloaded, in a poller", call_assign_polled, true, 6 },
 	{ "bw_kvm_ioeventfd", call_dropin, false, 7 },
 	{ "bw_bus_dump", call_dump, false, 2 },
+	{ "bw_bus_explain", call_explain, false, 1 },
 	{ "bw_region_new", call_region_new, false, 5 },
 	{ "bw_region_doorbell", call_doorbell, true, 4 },
 	{ "a transaction that moves", call_move, true, 1 },
