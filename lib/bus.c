@@ -15,6 +15,7 @@
 #include "pages.h"
 #include "pin.h"
 #include "poller.h"
+#include "probe.h"
 #include "rcu.h"
 #include "txn.h"
 
@@ -37,6 +38,7 @@ static int call(bw_handler_fn *handler, void *opaque, struct bw_access *a)
 
 static int leave_unclaimed(struct bw_bus *bus, struct bw_access *a)
 {
+	PROBE_UNCLAIMED(bus, a->space, a->addr, a->len, a->is_write);
 	if (!a->is_write && a->data)
 		memset(a->data, 0xff, a->len);
 	return bus->opts.unclaimed ? call(bus->opts.unclaimed, bus->opts.opaque, a) : 0;
@@ -59,6 +61,7 @@ static void count_ring(struct slot *slot, const struct bw_access *a, bool signal
 	if (!shape_has_value(slot->shape))
 		__atomic_store_n(&slot->value, value, __ATOMIC_RELAXED);
 	__atomic_add_fetch(signalled ? &slot->owner->signals : &slot->elided, 1, __ATOMIC_RELAXED);
+	PROBE_HIT(slot->owner, a->space, a->addr, a->len, value);
 }
 
 static int route(struct bw_bus *bus, struct bw_access *a)

@@ -6,6 +6,7 @@
 #include "dropin.h"
 #include "error.h"
 #include "notifier.h"
+#include "probe.h"
 #include "publish.h"
 #include "txn.h"
 
@@ -135,12 +136,14 @@ int ioeventfd_want(struct bw_bus *bus, struct bw_ioeventfd **out, struct bw_regi
 	bus->nr_ioeventfds++;
 	bus->nr_plain += !region;
 	touch_ioeventfd(ie);
+	PROBE_ASSIGN(ie, region, space, addr, match->len, n->name);
 	*out = ie;
 	return 0;
 }
 
 void ioeventfd_forget(struct bw_ioeventfd *ie)
 {
+	PROBE_DEASSIGN(ie);
 	ie->gone = true;
 	touch_ioeventfd(ie);
 }

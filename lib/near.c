@@ -7,6 +7,7 @@
  * that a walk through the old one never strays into the new one.
  */
 #include "near.h"
+#include "probe.h"
 #include "rcu.h"
 
 #include <stdlib.h>
@@ -62,6 +63,8 @@ void near_miss(struct bw_bus *bus, const struct view *view, const struct bw_acce
 		__atomic_add_fetch(&found[i]->owner->near_width, 1, __ATOMIC_RELAXED);
 	if (near)
 		__atomic_add_fetch(&near->missed[match_len_code(a->len)], 1, __ATOMIC_RELAXED);
+	if (near || nr)
+		PROBE_NEAR_MISS(bus, a->space, a->addr, a->len, a->data);
 }
 
 /* ---- the control side ---- */

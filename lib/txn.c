@@ -20,6 +20,7 @@
 #include "offloading.h"
 #include "pages.h"
 #include "pin.h"
+#include "probe.h"
 #include "publish.h"
 #include "stats.h"
 
@@ -264,7 +265,7 @@ static bool is_visible(struct bw_bus *bus)
 	return visible;
 }
 
-static int commit(struct bw_bus *bus, bool must)
+static int make_it_so(struct bw_bus *bus, bool must)
 {
 	int err = weigh_all(bus, must);
 
@@ -287,6 +288,14 @@ resume:
 	pages_resume(bus, false);
 unstage:
 	unstage(bus);
+	return err;
+}
+
+static int commit(struct bw_bus *bus, bool must)
+{
+	int err = make_it_so(bus, must);
+
+	PROBE_COMMIT(bus, bus->view->generation, err);
 	return err;
 }
 
