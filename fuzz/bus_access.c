@@ -2,9 +2,11 @@
  *
  * Guest accesses, and what serves them: handlers, in which the program goes on.
  */
+#include "bus_counts.h"
 #include "bus_steps.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define MAX_NESTING 4u /* of handlers, bellwire.h */
@@ -17,6 +19,7 @@ struct served {
 	struct model_answer answer;
 	struct device *device;
 	uint64_t offset;
+	struct counts counts;
 	bool came;
 };
 
@@ -35,6 +38,7 @@ static void serve(struct world *w, struct bw_access *access, int result)
 	expect(w, "what is called", result, s->answer.result);
 	expect(w, "the number of calls", s->came, false);
 	s->came = true;
+	verify_counts(w, &s->counts);
 	expect(w, "the space", access->space, s->answer.space);
 	expect(w, "the address", (int64_t)access->addr, (int64_t)s->answer.addr);
 	expect(w, "the length", access->len, s->access->len);
@@ -76,6 +80,16 @@ void serve_unclaimed(void *opaque, struct bw_access *access)
 	go_on(w);
 }
 
+/* What is foretold is what the model says, and then what is done. */
+static void ask_first(struct world *w, const struct served *s)
+{
+	char *text = NULL;
+
+	expect(w, "what is foretold", bw_bus_explain(w->bus, s->access, &text), s->answer.result);
+	expect(w, "whether it is told in words", text != NULL, s->answer.result >= 0);
+	free(text);
+}
+
 /* Past the hypervisor, or through it: what it does not take goes to the bus. */
 static int make_access(struct world *w, struct bw_access *access, bool through)
 {
@@ -103,12 +117,17 @@ static int access_bus(struct world *w, struct bw_access *access, bool through)
 	}
 	if (s.answer.rung)
 		w->rings[s.answer.rung->target]++;
+	ask_first(w, &s);
+	if (!through)
+		expect_counts(w, &s.counts, access, &s.answer);
 	w->serving = &s;
 	result = make_access(w, access, through);
 	w->serving = s.outer;
 	if (served && w->handlers == MAX_NESTING)
 		s.answer.result = -ELOOP;
 	expect(w, "the result", result, s.answer.result);
+	if (result == BW_SIGNALLED)
+		verify_counts(w, &s.counts);
 	expect(w, "the number of calls", s.came, served && result >= 0);
 	verify_rings(w);
 	return result;
