@@ -72,13 +72,16 @@ static void every_ring_is_in_the_fd_once_there_is_one(void **state)
 	for (unsigned int i = 0; i < RINGERS; i++)
 		assert_int_equal(pthread_create(&threads[i], NULL, ring_each_round, &r), 0);
 	for (unsigned int nr = 1; nr <= ROUNDS; nr++) {
+		bool made;
+
 		r.n = make_notifier(NULL);
 		__atomic_store_n(&r.nr, nr, __ATOMIC_RELEASE);
-		bw_notifier_fd(r.n);
+		/* as an offload does: bw_notifier_fd() would pick up what was left behind */
+		assert_int_equal(notifier_publish(r.n, NULL, &made), 0);
 		__atomic_store_n(&r.published, nr, __ATOMIC_RELAXED);
 		while (__atomic_load_n(&r.done, __ATOMIC_ACQUIRE) < nr * RINGERS)
 			sched_yield();
-		seen += drain(bw_notifier_fd(r.n));
+		seen += drain(r.n->fd);
 		bw_notifier_free(r.n);
 	}
 	for (unsigned int i = 0; i < RINGERS; i++)

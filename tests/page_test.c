@@ -4,6 +4,7 @@
  * each call that changes the page sees to first.
  */
 #include "page_world.h"
+#include "../lib/notifier.h"
 
 #define SLOT (BASE + PAGE_OFFSET)
 
@@ -358,6 +359,22 @@ static void a_notifier_elsewhere_is_rung(void **state)
 	bw_notifier_free(other);
 }
 
+/* As on KVM: the fd is there for the hypervisor, and nobody else reads it yet. */
+static void what_was_swept_is_in_the_fd_that_is_handed_out(void **state)
+{
+	struct stage s;
+	bool made;
+
+	(void)state;
+	open_stage(&s, BW_PAGE_HOT);
+	assert_int_equal(notifier_publish(s.n, NULL, &made), 0);
+	bw_poller_poll(s.poller, 0);
+	guest_stores(&s, SLOT, 4, 5);
+	assert_int_equal(bw_poller_freeze(s.poller), 1);
+	assert_int_equal(drain(bw_notifier_fd(s.n)), 1);
+	close_stage(&s);
+}
+
 /* ---- freeze ---- */
 
 static void a_frozen_poller_keeps_what_came(void **state)
@@ -413,6 +430,7 @@ int main(void)
 		cmocka_unit_test(a_transaction_that_is_aborted_leaves_the_page),
 		cmocka_unit_test(a_page_that_cannot_be_placed_rings_all_the_same),
 		cmocka_unit_test(a_notifier_elsewhere_is_rung),
+		cmocka_unit_test(what_was_swept_is_in_the_fd_that_is_handed_out),
 		cmocka_unit_test(a_frozen_poller_keeps_what_came),
 		cmocka_unit_test(freeze_tells_and_gives_what_is_pending),
 	};
