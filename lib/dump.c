@@ -5,6 +5,8 @@
 #include "dump.h"
 #include "error.h"
 #include "notifier.h"
+#include "page.h"
+#include "poller.h"
 #include "seen.h"
 #include "stats.h"
 #include "txn.h"
@@ -107,6 +109,21 @@ static void add_ioeventfd(struct text *t, const struct bw_ioeventfd *ie)
 	add_counts(t, &stats);
 }
 
+static void add_page(struct text *t, struct bw_page *page)
+{
+	struct bw_page_stats stats;
+
+	poller_page_stats(page, &stats);
+	text_add(t, "page at offset 0x%" PRIx64 " of ", page->offset);
+	text_add_quoted(t, page->region->name);
+	text_add(t, ", idle 0x%" PRIx64 ": %s%s%s", page->idle, stats.hot ? "hot" : "cold",
+		 stats.way ? ", way " : "", stats.way ? stats.way : "");
+	if (stats.why_not)
+		text_add(t, " (%s)", stats.why_not);
+	text_add(t, "; %" PRIu64 " deliveries, %" PRIu64 " switches\n", stats.deliveries,
+		 stats.switches);
+}
+
 static void add_bus(struct text *t, const struct bw_bus *bus)
 {
 	text_add(t, "bus: offload %s", bus->offload ? bus->offload->name : "none");
@@ -119,6 +136,7 @@ static void dump_text(struct text *t, const struct bw_bus *bus)
 {
 	struct bw_ioeventfd *ie;
 	struct bw_region *region;
+	struct bw_page *page;
 
 	add_bus(t, bus);
 	cds_list_for_each_entry (region, &bus->regions, in_bus)
@@ -126,6 +144,8 @@ static void dump_text(struct text *t, const struct bw_bus *bus)
 	for (unsigned int space = 0; space < NR_SPACES; space++)
 		for (size_t i = 0; i < bus->view->flat[space]->nr; i++)
 			add_piece(t, space, &bus->view->flat[space]->pieces[i]);
+	cds_list_for_each_entry (page, &bus->pages, in_bus)
+		add_page(t, page);
 	cds_list_for_each_entry (ie, &bus->ioeventfds, in_bus)
 		add_ioeventfd(t, ie);
 }

@@ -5,6 +5,8 @@
  */
 #include "dump.h"
 #include "notifier.h"
+#include "page.h"
+#include "poller.h"
 #include "seen.h"
 #include "stats.h"
 
@@ -118,6 +120,26 @@ static void add_ioeventfd(struct text *t, const struct bw_ioeventfd *ie)
 	add_counts(t, &stats);
 }
 
+static void add_page(struct text *t, struct bw_page *page)
+{
+	struct bw_page_stats stats;
+
+	poller_page_stats(page, &stats);
+	add_string(t, "region", page->region->name);
+	text_add(t, ", ");
+	add_hex(t, "offset", true, page->offset);
+	text_add(t, ", ");
+	add_hex(t, "idle", true, page->idle);
+	text_add(t, ", ");
+	add_bool(t, "hot", stats.hot);
+	text_add(t, ", ");
+	add_string(t, "way", stats.way);
+	text_add(t, ", ");
+	add_string(t, "why_not", stats.why_not);
+	text_add(t, ", \"deliveries\": %" PRIu64 ", \"switches\": %" PRIu64, stats.deliveries,
+		 stats.switches);
+}
+
 /* Between the objects of an array: nothing before the first. */
 static const char *next_object(bool *first)
 {
@@ -142,6 +164,7 @@ void dump_json(struct text *t, const struct bw_bus *bus)
 {
 	struct bw_ioeventfd *ie;
 	struct bw_region *region;
+	struct bw_page *page;
 	bool first;
 
 	text_add(t, "{\n  \"schema\": \"bellwire.dump/1\",\n  ");
@@ -162,6 +185,13 @@ void dump_json(struct text *t, const struct bw_bus *bus)
 			text_add(t, "%s", next_object(&first));
 			add_piece(t, space, &bus->view->flat[space]->pieces[i]);
 		}
+	end_array(t, first);
+
+	begin_array(t, "pages", &first);
+	cds_list_for_each_entry (page, &bus->pages, in_bus) {
+		text_add(t, "%s", next_object(&first));
+		add_page(t, page);
+	}
 	end_array(t, first);
 
 	begin_array(t, "ioeventfds", &first);

@@ -7,6 +7,8 @@
 #include "ioeventfd.h"
 #include "notifier.h"
 #include "offloading.h"
+#include "pages.h"
+#include "poller.h"
 #include "seen.h"
 #include "text.h"
 #include "txn.h"
@@ -21,6 +23,7 @@ struct question {
 	struct text text;
 	const struct bw_ioeventfd *taker;
 	const struct piece *piece;
+	struct bw_page *page; /* that it lies in, or NULL */
 	unsigned int others;
 };
 
@@ -62,7 +65,7 @@ static enum bw_result result_of(const struct question *q)
 {
 	if (q->taker)
 		return BW_SIGNALLED;
-	return q->piece && q->piece->region->handler ? BW_HANDLED : BW_UNCLAIMED;
+	return q->page || (q->piece && q->piece->region->handler) ? BW_HANDLED : BW_UNCLAIMED;
 }
 
 /* ---- in words ---- */
@@ -92,6 +95,11 @@ static void tell_result(struct question *q)
 		text_add_quoted(t, notifier_name(q->taker->notifier));
 		break;
 	case BW_HANDLED:
+		if (q->page) {
+			text_add(t, "handled: by a doorbell page, which %s",
+				 q->access.is_write ? "swallows it" : "gives its memory");
+			break;
+		}
 		text_add(t, "handled: by region ");
 		text_add_quoted(t, q->piece->region->name);
 		text_add(t, ", at its offset 0x%" PRIx64, q->access.addr - q->piece->base);
@@ -214,6 +222,24 @@ static void tell_regions(struct question *q)
 		tell_region(q, region);
 }
 
+static void tell_page(struct question *q)
+{
+	struct bw_page_stats stats;
+
+	poller_page_stats(q->page, &stats);
+	text_add(&q->text, "there lies a doorbell page at offset 0x%" PRIx64 ", %s%s%s\n",
+		 q->page->offset,
+		 stats.hot ? "hot: a store does not come here, the poller finds it" : "cold",
+		 stats.why_not ? ": " : "", stats.why_not ? stats.why_not : "");
+}
+
+static struct bw_page *find_page(const struct question *q)
+{
+	const struct bw_access *a = &q->access;
+
+	return q->piece ? page_at(q->piece->region, a->addr - q->piece->base, a->len) : NULL;
+}
+
 int bw_bus_explain(struct bw_bus *bus, const struct bw_access *access, char **text)
 {
 	struct question q = { .bus = bus, .access = *access };
@@ -233,6 +259,7 @@ int bw_bus_explain(struct bw_bus *bus, const struct bw_access *access, char **te
 	}
 	q.taker = find_taker(bus, &q.access);
 	q.piece = flat_find(bus->view->flat[q.access.space], q.access.addr, q.access.len);
+	q.page = find_page(&q);
 	result = result_of(&q);
 	tell_access(&q, access);
 	tell_result(&q);
@@ -240,6 +267,8 @@ int bw_bus_explain(struct bw_bus *bus, const struct bw_access *access, char **te
 		tell_taker(&q);
 	tell_others(&q);
 	tell_regions(&q);
+	if (q.page)
+		tell_page(&q);
 	txn_end(bus);
 	err = text_end(&q.text, text);
 	return err ? err : (int)result;

@@ -32,11 +32,10 @@ void pages_finish(struct bw_bus *bus, bool committed);
 void pages_destroy(struct bw_bus *bus);
 
 /* Inside an RCU section: the page that holds all of [offset, offset + len) of the region. */
-static inline const struct bw_page *page_at(const struct bw_region *region, uint64_t offset,
-					    uint32_t len)
+static inline struct bw_page *page_at(const struct bw_region *region, uint64_t offset, uint32_t len)
 {
-	/* pairs with the release in bw_region_page() */
-	const struct bw_page *page = __atomic_load_n(&region->pages, __ATOMIC_ACQUIRE);
+	/* pairs with the release in declare() */
+	struct bw_page *page = __atomic_load_n(&region->pages, __ATOMIC_ACQUIRE);
 
 	for (; page; page = __atomic_load_n(&page->next, __ATOMIC_ACQUIRE)) {
 		uint64_t in_page = offset - page->offset;

@@ -6,6 +6,8 @@
 #include "page_world.h"
 #include "../lib/notifier.h"
 
+#include <stdlib.h>
+
 #define SLOT (BASE + PAGE_OFFSET)
 
 static int try_page(struct bw_region *region, uint64_t offset)
@@ -375,6 +377,43 @@ static void what_was_swept_is_in_the_fd_that_is_handed_out(void **state)
 	close_stage(&s);
 }
 
+/* What is foretold is what comes, and the page is named. */
+static void expect_foretold(struct stage *s, bool is_write, uint32_t len, const char *words)
+{
+	uint64_t value = 7;
+	struct bw_access access = {
+		.is_write = is_write, .len = len, .addr = SLOT, .data = &value
+	};
+	char *text;
+	int foretold = bw_bus_explain(s->bus, &access, &text);
+
+	assert_non_null(strstr(text, words));
+	assert_non_null(strstr(text, "doorbell page at offset 0x1000"));
+	assert_int_equal(foretold, bw_bus_access(s->bus, &access));
+	free(text);
+}
+
+static void a_page_is_explained_and_dumped(void **state)
+{
+	struct stage s;
+	char *text;
+
+	(void)state;
+	open_stage(&s, BW_PAGE_HOT);
+	bw_poller_poll(s.poller, 0);
+	expect_foretold(&s, true, 4, "hot: a store does not come here");
+	expect_foretold(&s, true, 2, "swallows it");
+	expect_foretold(&s, false, 4, "gives its memory");
+	assert_int_equal(bw_bus_dump(s.bus, BW_DUMP_TEXT, &text), 0);
+	assert_non_null(strstr(text, "page at offset 0x1000 of \"bar\", idle 0xffffffffffffffff: "
+				     "hot, way slot; 0 deliveries, 1 switches"));
+	free(text);
+	assert_int_equal(bw_bus_dump(s.bus, BW_DUMP_JSON, &text), 0);
+	assert_non_null(strstr(text, "\"hot\": true, \"way\": \"slot\", \"why_not\": null"));
+	free(text);
+	close_stage(&s);
+}
+
 /* ---- freeze ---- */
 
 static void a_frozen_poller_keeps_what_came(void **state)
@@ -431,6 +470,7 @@ int main(void)
 		cmocka_unit_test(a_page_that_cannot_be_placed_rings_all_the_same),
 		cmocka_unit_test(a_notifier_elsewhere_is_rung),
 		cmocka_unit_test(what_was_swept_is_in_the_fd_that_is_handed_out),
+		cmocka_unit_test(a_page_is_explained_and_dumped),
 		cmocka_unit_test(a_frozen_poller_keeps_what_came),
 		cmocka_unit_test(freeze_tells_and_gives_what_is_pending),
 	};
