@@ -38,8 +38,7 @@ struct row {
 };
 
 #define row_for_each(ie, row)                                                                      \
-	for (struct bw_ioeventfd **at_ = (row)->at;                                                \
-	     at_ < (row)->at + (row)->nr && ((ie) = *at_, true); at_++)
+	for (size_t i_ = 0; i_ < (row)->nr && ((ie) = (row)->at[i_], true); i_++)
 
 struct bw_ioeventfd {
 	/* what a commit reads of every doorbell of a region that moves: two lines of cache */
