@@ -138,8 +138,12 @@ void notifier_ring_swept(struct bw_notifier *n, const struct bw_poller *finder, 
 		notifier_ring(n);
 		return;
 	}
-	__atomic_add_fetch(&n->swept, 1, __ATOMIC_RELEASE);
-	if (is_consumer)
+	/* seq_cst, and the entry anew, for poller_add() again: it may be another by now, or none */
+	__atomic_add_fetch(&n->swept, 1, __ATOMIC_SEQ_CST);
+	entry = __atomic_load_n(&n->entry, __ATOMIC_SEQ_CST);
+	if (!entry)
+		return;
+	if (is_consumer && poller_of(entry) == finder)
 		poller_entry_found(entry);
 	else
 		poller_entry_ready(entry);

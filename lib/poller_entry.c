@@ -103,9 +103,11 @@ static int attach(struct poller_entry *e)
 	err = n->fd >= 0 ? poller_entry_watch(e, n->fd) : 0;
 	if (err)
 		return err;
-	/* pairs with the ringer's look at entry after it added to pending: see notifier_ring() */
+	/* pairs with the ringer's look at entry after it added to pending or swept: see
+	 * notifier_ring() */
 	__atomic_store_n(&n->entry, e, __ATOMIC_SEQ_CST);
-	if (__atomic_load_n(&n->pending, __ATOMIC_SEQ_CST))
+	if (__atomic_load_n(&n->pending, __ATOMIC_SEQ_CST) ||
+	    __atomic_load_n(&n->swept, __ATOMIC_SEQ_CST))
 		poller_entry_ready(e);
 	return 0;
 }

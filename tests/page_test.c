@@ -416,6 +416,21 @@ static void a_page_is_explained_and_dumped(void **state)
 
 /* ---- freeze ---- */
 
+static void what_a_sweep_found_is_delivered_to_who_is_added_next(void **state)
+{
+	struct stage s;
+
+	(void)state;
+	open_hot(&s);
+	guest_stores(&s, SLOT, 4, 7);
+	assert_int_equal(bw_region_unmap(s.region), 0); /* looks, and counts it */
+	bw_poller_del(s.poller, s.n);
+	assert_int_equal(bw_poller_add(s.poller, s.n, hear, &s.heard), 0);
+	assert_int_equal(bw_poller_poll(s.poller, 0), 1);
+	assert_int_equal(s.heard.rings, 1);
+	close_stage(&s);
+}
+
 static void a_frozen_poller_keeps_what_came(void **state)
 {
 	struct stage s;
@@ -471,6 +486,7 @@ int main(void)
 		cmocka_unit_test(a_notifier_elsewhere_is_rung),
 		cmocka_unit_test(what_was_swept_is_in_the_fd_that_is_handed_out),
 		cmocka_unit_test(a_page_is_explained_and_dumped),
+		cmocka_unit_test(what_a_sweep_found_is_delivered_to_who_is_added_next),
 		cmocka_unit_test(a_frozen_poller_keeps_what_came),
 		cmocka_unit_test(freeze_tells_and_gives_what_is_pending),
 	};
