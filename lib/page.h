@@ -82,6 +82,10 @@ extern const struct page_way page_way_slot, page_way_write_protect; /* page_way.
 /* Whether a store waits for the page to become hot; it is told once. */
 bool page_has_fault(const struct bw_page *page);
 
+/* Lets it go on. Also where the page has become hot meanwhile: on its way to wait it may look only
+ * when the page is cold again, and nobody would be told of it any more. -errno. */
+int page_let_store_in(struct bw_page *page);
+
 /* Memory and slots. NULL: no memory. */
 struct bw_page *page_new(struct bw_region *region, const struct bw_page_opts *opts);
 void page_destroy(struct bw_page *page);

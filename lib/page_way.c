@@ -8,11 +8,13 @@
  * write-protect: it stays in the guest's memory, and the kernel stops whoever stores into it until
  * heat() lets it go on; the poller learns of it from fault_fd. Our own stores would be stopped
  * too. While KVM changes its memslots there must be no protection: it waits there for vCPUs that
- * may wait in a fault. So the page is hot when it comes, and hot again before it goes.
+ * may wait in a fault. So the page is hot when it comes, and hot again before it goes, as are all
+ * others of its poller.
  */
 #include "error.h"
 #include "offload.h"
 #include "page.h"
+#include "poller_inside.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -139,17 +141,33 @@ static int unprotect(struct bw_page *page)
 	return ioctl(page->fault_fd, UFFDIO_WAKE, &range) ? -errno : 0;
 }
 
+/* Of the whole poller: memslots are about to change, and a vCPU may wait for any page of it. Those
+ * of another poller are let go by its own consumer, whom our lock does not stop. */
+static void let_stores_in(const struct bw_page *page)
+{
+	struct bw_page *other;
+	bool any = false;
+
+	cds_list_for_each_entry (other, &page->poller->pages, in_poller)
+		if (other->state == PAGE_COLD && other->plan.way == page->plan.way)
+			any |= !page_heat(other);
+	if (any)
+		poller_wake_sleeper(page->poller); /* they want to be looked at */
+}
+
 static int protect_place(struct bw_page *page)
 {
 	int err = page->fault_fd < 0 ? open_faults(page) : 0;
 
-	return err ? err : map(page);
+	if (err)
+		return err;
+	let_stores_in(page);
+	return map(page);
 }
 
 static void protect_withdraw(struct bw_page *page)
 {
-	if (page->state == PAGE_COLD)
-		unprotect(page);
+	let_stores_in(page);
 	unmap(page);
 }
 
@@ -159,6 +177,11 @@ bool page_has_fault(const struct bw_page *page)
 
 	return page->fault_fd >= 0 &&
 	       read(page->fault_fd, &message, sizeof(message)) == sizeof(message);
+}
+
+int page_let_store_in(struct bw_page *page)
+{
+	return page->state == PAGE_COLD ? page_heat(page) : unprotect(page);
 }
 
 const struct page_way page_way_write_protect = {

@@ -161,7 +161,7 @@ void poller_let_stores_in(struct bw_poller *p)
 
 	pthread_mutex_lock(&p->pages_lock);
 	cds_list_for_each_entry (page, &p->pages, in_poller)
-		if (page_has_fault(page) && page->state == PAGE_COLD && page_heat(page))
+		if (page_has_fault(page) && page_let_store_in(page))
 			say_failed(page);
 	pthread_mutex_unlock(&p->pages_lock);
 }
