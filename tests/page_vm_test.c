@@ -6,9 +6,11 @@
 #include "vm_world.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <time.h>
+#include <unistd.h>
 
 #define PAGE_BAR (BAR + 0x100000u)
 #define MAX_VCPUS 2u
@@ -320,11 +322,64 @@ static void a_page_that_sleeps_between_bursts_loses_nothing(void **state)
 	close_stage(&s);
 }
 
+static void *run_alone(void *arg)
+{
+	struct stage *s = arg;
+
+	assert_int_equal(vcpu_run(s->w->vcpu), 0);
+	return NULL;
+}
+
+static void cool_down(struct stage *s)
+{
+	struct timespec pause = { .tv_nsec = 1000000 };
+
+	do {
+		assert_true(bw_poller_poll(s->poller, 0) >= 0);
+		bw_poller_arm(s->poller);
+		nanosleep(&pause, NULL);
+	} while (stats_of(s).hot);
+	assert_true(bw_poller_poll(s->poller, 0) >= 0);
+}
+
+/* KVM changes no memslot while a vCPU waits in a fault, nor is it to wait for a poll of ours. */
+static void a_change_lets_stores_into_other_pages_in(void **state)
+{
+	struct bw_region_opts region = { .size = sizeof(region), .space = BW_MMIO, .len = 0x1000 };
+	struct bw_page_opts opts = { .size = sizeof(opts), .policy = BW_PAGE_HOT };
+	struct pollfd armed = { .events = POLLIN };
+	struct bw_region *other;
+	struct bw_page *page;
+	struct stage s;
+
+	open_stage(&s, state, BW_PAGE_ADAPTIVE);
+	assert_int_equal(bw_region_new(s.w->bus, &other, &region), 0);
+	assert_int_equal(bw_region_page(other, &page, &opts), 0);
+	cool_down(&s);
+	armed.fd = bw_poller_arm(s.poller);
+	assert_true(armed.fd >= 0);
+	load_ring(s.w->vcpu, store(slot_addr(0), 4, 1), 1, 0);
+	assert_int_equal(pthread_create(&s.vcpus[0], NULL, run_alone, &s), 0);
+	assert_int_equal(poll(&armed, 1, 10000), 1);
+	alarm(30); /* what hangs is killed */
+	assert_int_equal(bw_region_map(other, PAGE_BAR + 0x10000), 0);
+	assert_int_equal(bw_poller_add_page(s.poller, page), 0);
+	for (unsigned int i = 0; i < 200; i++)
+		assert_true(bw_poller_poll(s.poller, 0) >= 0);
+	pthread_join(s.vcpus[0], NULL);
+	alarm(0);
+	for (unsigned int i = 0; i < 200; i++)
+		assert_true(bw_poller_poll(s.poller, 0) >= 0);
+	assert_int_equal(s.slots[0].rings, 1);
+	close_stage(&s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		ON_EACH(a_store_into_a_hot_page_is_no_exit),
 		ON_EACH(a_hot_page_moves),
+		ON_EACH(a_change_lets_stores_into_other_pages_in),
 		ON_EACH(a_page_that_sleeps_between_bursts_loses_nothing),
 		ON_EACH(every_store_is_seen_or_followed_by_one_seen),
 	};
