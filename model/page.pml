@@ -33,7 +33,7 @@ bit stored[SLOTS];                   /* memory: not idle */
 bit mapped[PAGES];                   /* the memslot is there */
 bit protected[PAGES];                /* userfaultfd write-protection */
 bit writable[PAGES];                 /* what the kernel asks before it lets a vCPU wait */
-bool reach[2 * PAGES];           /* a translation that lets the vCPU store */
+bool reach[2 * PAGES];               /* a translation that lets the vCPU store */
 #define REACH(v, p) reach[(v) * PAGES + (p)]
 
 /* A vCPU inside KVM: memslot changes and deassign wait until it has left. */
