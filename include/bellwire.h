@@ -363,7 +363,9 @@ int bw_region_doorbell(struct bw_region *region, struct bw_ioeventfd **out, uint
  * which is no error; bw_page_stats() says why. Two ways to make it cold:
  *   SLOT            the page is taken out of the guest's memory: a ring is a light exit.
  *   WRITE_PROTECT   userfaultfd(2): the first store waits until the poller wakes and lets it in. It
- *                   needs a poller that is served: a vCPU waits for bw_poller_poll().
+ *                   needs a poller that is served: a vCPU waits for bw_poller_poll(). A VMM that
+ *                   changes memslots of its own, for which KVM waits for that vCPU, must not hold
+ *                   a lock meanwhile that callbacks of its pollers take.
  */
 
 #define BW_PAGE_SIZE 4096u

@@ -153,6 +153,7 @@ struct bw_bus {
 	struct cds_list_head touched_regions;
 	struct row changed;         /* during a commit; has room for all */
 	struct cds_list_head pages; /* all doorbell pages */
+	bool held_open;             /* no page may be write-protected, see page_way.c */
 	struct cds_list_head touched_pages;
 	struct cds_list_head imports; /* the drop-in's eventfds */
 

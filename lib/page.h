@@ -86,6 +86,10 @@ bool page_has_fault(const struct bw_page *page);
  * when the page is cold again, and nobody would be told of it any more. -errno. */
 int page_let_store_in(struct bw_page *page);
 
+/* With the control lock held, before and after memslots change: see page_way.c. */
+void pages_hold_open(struct bw_bus *bus);
+void pages_let_close(struct bw_bus *bus);
+
 /* Memory and slots. NULL: no memory. */
 struct bw_page *page_new(struct bw_region *region, const struct bw_page_opts *opts);
 void page_destroy(struct bw_page *page);

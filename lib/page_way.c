@@ -9,7 +9,8 @@
  * heat() lets it go on; the poller learns of it from fault_fd. Our own stores would be stopped
  * too. While KVM changes its memslots there must be no protection: it waits there for vCPUs that
  * may wait in a fault. So the page is hot when it comes, and hot again before it goes, as are all
- * others of its poller.
+ * others of the bus: a poller whose callback waits for the control lock could not let stores in. A
+ * freeze or thaw holds no control lock: it opens those of its own poller, whose lock it holds.
  */
 #include "error.h"
 #include "offload.h"
@@ -122,11 +123,6 @@ static int set_protection(struct bw_page *page, uint64_t mode)
 	return err;
 }
 
-static int protect(struct bw_page *page)
-{
-	return set_protection(page, UFFDIO_WRITEPROTECT_MODE_WP);
-}
-
 /* Nobody waits when it returns, nor will. A vCPU that is on its way to wait looks whether the page
  * is writable; for the kernel it only is after somebody has written it, so we do, before we wake
  * those who came earlier. */
@@ -153,6 +149,40 @@ static void let_stores_in(const struct bw_page *page)
 			any |= !page_heat(other);
 	if (any)
 		poller_wake_sleeper(page->poller); /* they want to be looked at */
+}
+
+static void open_page(struct bw_page *page)
+{
+	struct bw_poller *p = page->poller;
+
+	if (!p || page->plan.way != &page_way_write_protect)
+		return;
+	pthread_mutex_lock(&p->pages_lock);
+	if (page->state == PAGE_COLD && !page_heat(page))
+		poller_wake_sleeper(p); /* it wants to be looked at */
+	pthread_mutex_unlock(&p->pages_lock);
+}
+
+void pages_hold_open(struct bw_bus *bus)
+{
+	struct bw_page *page;
+
+	/* before each lock is taken: whoever cools a page afterwards, under it, sees this */
+	__atomic_store_n(&bus->held_open, true, __ATOMIC_RELAXED);
+	cds_list_for_each_entry (page, &bus->pages, in_bus)
+		open_page(page);
+}
+
+void pages_let_close(struct bw_bus *bus)
+{
+	__atomic_store_n(&bus->held_open, false, __ATOMIC_RELAXED);
+}
+
+static int protect(struct bw_page *page)
+{
+	if (__atomic_load_n(&page->bus->held_open, __ATOMIC_RELAXED))
+		return -EAGAIN;
+	return set_protection(page, UFFDIO_WRITEPROTECT_MODE_WP);
 }
 
 static int protect_place(struct bw_page *page)

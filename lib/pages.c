@@ -259,6 +259,8 @@ static void weigh_page(struct bw_page *page)
 	    plan->why_not == page->plan.why_not && plan->way == page->plan.way &&
 	    !slots_change(page))
 		return;
+	if (!page->bus->held_open)
+		pages_hold_open(page->bus);
 	page->suspended = true;
 	poller_suspend_page(page);
 }
@@ -284,6 +286,7 @@ void pages_resume(struct bw_bus *bus, bool committed)
 		if (stays)
 			__atomic_store_n(&page->live, true, __ATOMIC_RELAXED);
 	}
+	pages_let_close(bus);
 }
 
 static void unlink_page(struct bw_page *page)

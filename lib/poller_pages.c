@@ -240,12 +240,14 @@ static int enter(struct bw_poller *p, struct bw_page *page)
 {
 	if (page->poller)
 		return fail(-EBUSY, "the doorbell page is in a poller already");
+	pages_hold_open(page->bus);
 	page->poller = p;
 	pthread_mutex_lock(&p->pages_lock);
 	cds_list_add_tail(&page->in_poller, &p->pages);
 	__atomic_add_fetch(&p->nr_pages, 1, __ATOMIC_RELAXED);
 	try_to_place(page);
 	pthread_mutex_unlock(&p->pages_lock);
+	pages_let_close(page->bus);
 	poller_wake_sleeper(p);
 	return 0;
 }
@@ -273,6 +275,7 @@ void page_leave_poller(struct bw_page *page)
 		page->poller = NULL;
 		return;
 	}
+	pages_hold_open(page->bus);
 	pthread_mutex_lock(&p->pages_lock);
 	page_withdraw(page);
 	page_forget_values(page, NULL); /* from now on nobody notes what traps */
@@ -283,6 +286,7 @@ void page_leave_poller(struct bw_page *page)
 		page->fault_fd = -1;
 	}
 	pthread_mutex_unlock(&p->pages_lock);
+	pages_let_close(page->bus);
 	page->poller = NULL;
 }
 

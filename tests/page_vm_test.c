@@ -374,12 +374,72 @@ static void a_change_lets_stores_into_other_pages_in(void **state)
 	close_stage(&s);
 }
 
+static void wait_for_the_bus(void *opaque, struct bw_notifier *n, uint64_t count)
+{
+	struct stage *s = opaque;
+
+	(void)n, (void)count;
+	__atomic_store_n(&s->running, 1, __ATOMIC_SEQ_CST);
+	assert_int_equal(bw_bus_begin(s->w->bus), 0);
+	assert_int_equal(bw_bus_commit(s->w->bus), 0);
+}
+
+static void *poll_once(void *arg)
+{
+	struct stage *s = arg;
+
+	assert_true(bw_poller_poll(s->poller, 0) >= 0);
+	return NULL;
+}
+
+/* Nor is it to wait for a poller whose callback waits for the lock that the change holds. */
+static void a_change_waits_for_no_callback(void **state)
+{
+	struct bw_region_opts region = { .size = sizeof(region), .space = BW_MMIO, .len = 0x1000 };
+	struct bw_page_opts opts = { .size = sizeof(opts), .policy = BW_PAGE_HOT };
+	struct timespec pause = { .tv_nsec = 100000000 };
+	struct bw_notifier *n = make_notifier(NULL);
+	struct bw_poller *elsewhere;
+	struct bw_region *other;
+	struct bw_page *page;
+	struct stage s;
+
+	open_stage(&s, state, BW_PAGE_ADAPTIVE);
+	assert_int_equal(bw_poller_new(&elsewhere), 0);
+	assert_int_equal(bw_region_new(s.w->bus, &other, &region), 0);
+	assert_int_equal(bw_region_page(other, &page, &opts), 0);
+	assert_int_equal(bw_poller_add_page(elsewhere, page), 0);
+	assert_int_equal(bw_poller_add(s.poller, n, wait_for_the_bus, &s), 0);
+	cool_down(&s);
+	alarm(30); /* what hangs is killed */
+	assert_int_equal(bw_bus_begin(s.w->bus), 0);
+	bw_notifier_ring(n);
+	assert_int_equal(pthread_create(&s.consumer, NULL, poll_once, &s), 0);
+	while (!is_running(&s))
+		sched_yield();
+	load_ring(s.w->vcpu, store(slot_addr(0), 4, 1), 1, 0);
+	assert_int_equal(pthread_create(&s.vcpus[0], NULL, run_alone, &s), 0);
+	nanosleep(&pause, NULL); /* it waits in the fault, where there is one */
+	assert_int_equal(bw_region_map(other, PAGE_BAR + 0x10000), 0);
+	assert_int_equal(bw_bus_commit(s.w->bus), 0);
+	pthread_join(s.consumer, NULL);
+	pthread_join(s.vcpus[0], NULL);
+	alarm(0);
+	for (unsigned int i = 0; i < 200; i++)
+		assert_true(bw_poller_poll(s.poller, 0) >= 0);
+	assert_int_equal(s.slots[0].rings, 1);
+	bw_poller_free(elsewhere);
+	close_stage(&s);
+	bw_notifier_free(n);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		ON_EACH(a_store_into_a_hot_page_is_no_exit),
 		ON_EACH(a_hot_page_moves),
 		ON_EACH(a_change_lets_stores_into_other_pages_in),
+		ON_EACH(a_change_waits_for_no_callback),
 		ON_EACH(a_page_that_sleeps_between_bursts_loses_nothing),
 		ON_EACH(every_store_is_seen_or_followed_by_one_seen),
 	};
