@@ -20,13 +20,14 @@
  *   bw_bus_free                    -          -                  -        X (bus no longer in use)
  *   bw_notifier_ring, _take        X          X                  X        X
  *   bw_poller_run, _poll, _arm     -          -                  -        X (one thread at a time)
- *   bw_poller_add, _del            -          X                  X        X
+ *   bw_poller_add, _del, _thaw     -          X                  X        X
  *   bw_poller_stop                 -          X                  X        X
  *   bw_poller_freeze               -          X               -EDEADLK    X
  * The first column is the inside of a lookup, where no code of the caller runs: X means that the
  * two may go on at once.
- * A control call is any call on a bus, region or ioeventfd that the table does not name. It never
- * waits for a running handler or poller fn, so it may be made with the caller's device lock held.
+ * A control call is any call on a bus, region, page or ioeventfd that the table does not name. It
+ * never waits for a running handler or poller fn, so it may be made with the caller's device lock
+ * held.
  *
  * Order. Whoever sees a ring (a count taken, a poller callback, a read of the eventfd) sees every
  * store that the ringing vCPU made before it, on every path.
@@ -403,7 +404,7 @@ struct bw_page_stats {
 	size_t size;         /* set by the caller */
 	bool hot;            /* now */
 	uint64_t deliveries; /* slots found with a value, while hot or on the way to cold */
-	uint64_t switches;   /* from cold to hot and back, each counts */
+	uint64_t switches;   /* of the poller's, from cold to hot and back, each counts */
 	uint64_t switch_ns;  /* what the last ones cost, weighted; 0: there was none */
 	const char *way;     /* "slot", "write-protect", or NULL: none */
 	const char *why_not; /* why it cannot be hot now; NULL: it can. Never freed */
@@ -412,8 +413,9 @@ struct bw_page_stats {
 int bw_page_stats(struct bw_page *page, struct bw_page_stats *stats);
 
 /* The newest value that a slot's ring delivered: set before the callback. -ENODATA: there was none,
- * or a ring has trapped, or may have, since, whose value nobody saw. -EINVAL: no slot of a page.
- * Any thread. */
+ * or a ring has trapped, or may have, since, whose value nobody saw; also if its notifier's rings
+ * go elsewhere than to callbacks of the page's poller (but for bw_notifier_take(), which the page
+ * does not notice). -EINVAL: no slot of a page. Any thread. */
 int bw_ioeventfd_value(struct bw_ioeventfd *ie, uint64_t *value);
 /* ---- seeing: where did my kick go? ----
  * Control calls, from which accesses take no notice. They tell what the guest sees: a transaction
@@ -507,7 +509,8 @@ typedef void bw_ring_fn(void *opaque, struct bw_notifier *n, uint64_t count);
 
 int bw_poller_new(struct bw_poller **p);
 
-/* Nobody may be inside. What was pending stays in the notifiers. NULL is fine. */
+/* Nobody may be inside, nor free a page of it meanwhile. What was pending stays in the notifiers.
+ * NULL is fine. */
 void bw_poller_free(struct bw_poller *p);
 
 /* A notifier is in one poller at most: -EBUSY. What is pending is delivered next. */
@@ -543,8 +546,8 @@ void bw_poller_del_page(struct bw_poller *p, struct bw_page *page);
  * For a snapshot or migration, with the vCPUs stopped: makes all pages cold and delivers nothing
  * from then on, until thaw. What was stored is in the notifiers, where bw_notifier_take() tells and
  * takes it; nothing is lost if that is left to be delivered after thaw. Returns how many notifiers
- * of this poller have something pending. Waits for a running callback. -EDEADLK in one of this
- * poller.
+ * of this poller have something pending. Waits for a running callback: call it in no transaction,
+ * and hold no lock that a callback takes. -EDEADLK in one of this poller.
  */
 int bw_poller_freeze(struct bw_poller *p);
 void bw_poller_thaw(struct bw_poller *p);

@@ -68,6 +68,7 @@ static int route(struct bw_bus *bus, struct bw_access *a)
 {
 	struct bw_region *region = NULL;
 	const struct piece *piece;
+	const struct bw_page *page;
 	const struct view *view;
 	int err;
 
@@ -86,15 +87,12 @@ static int route(struct bw_bus *bus, struct bw_access *a)
 			near_miss(bus, view, a);
 	}
 	piece = flat_find(view->flat[a->space], a->addr, a->len);
-	if (piece && piece->region->pages) {
-		const struct bw_page *page = page_at(piece->region, a->addr - piece->base, a->len);
-
-		if (page) {
-			a->offset = a->addr - piece->base;
-			page_serve(page, a);
-			rcu_leave();
-			return BW_HANDLED;
-		}
+	page = piece ? page_at(piece->region, a->addr - piece->base, a->len) : NULL;
+	if (page) {
+		a->offset = a->addr - piece->base;
+		page_serve(page, a);
+		rcu_leave();
+		return BW_HANDLED;
 	}
 	if (piece && piece->region->handler) {
 		region = piece->region;

@@ -6,6 +6,7 @@
 #include "dropin.h"
 #include "error.h"
 #include "notifier.h"
+#include "pages.h"
 #include "probe.h"
 #include "publish.h"
 #include "txn.h"
@@ -160,6 +161,7 @@ void ioeventfd_destroy(struct bw_ioeventfd *ie)
 	bus->nr_plain -= !ie->region;
 	if (ie->import)
 		import_put(ie->import);
+	page_claim_slot(ie, NULL);
 	notifier_put(ie->notifier);
 	free(ie);
 }

@@ -172,7 +172,9 @@ int bw_bus_offload_kvm(struct bw_bus *bus, const struct bw_kvm_opts *opts)
 	kvm->vm_fd = known.vm_fd;
 	kvm->any_length = ioctl(kvm->vm_fd, KVM_CHECK_EXTENSION, KVM_CAP_IOEVENTFD_ANY_LENGTH) > 0;
 	kvm->hypercalls = ioctl(kvm->vm_fd, KVM_CHECK_EXTENSION, KVM_CAP_HYPERV_EVENTFD) > 0;
-	err = kvm_pages_init(kvm, &known);
+	err = offload_is_free(bus); /* before the VM is changed */
+	if (!err)
+		err = kvm_pages_init(kvm, &known);
 	if (!err)
 		err = bus_offload(bus, &kvm_ops, kvm);
 	if (err)

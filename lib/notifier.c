@@ -127,14 +127,20 @@ bool notifier_ring(struct bw_notifier *n)
 	return entry && poller_entry_ready(entry);
 }
 
-void notifier_ring_swept(struct bw_notifier *n, const struct bw_poller *finder, bool is_consumer)
+bool notifier_is_in(struct bw_notifier *n, const struct bw_poller *p)
 {
 	struct poller_entry *entry = __atomic_load_n(&n->entry, __ATOMIC_SEQ_CST);
 
+	return entry && poller_of(entry) == p && !__atomic_load_n(&n->handed_out, __ATOMIC_RELAXED);
+}
+
+void notifier_ring_swept(struct bw_notifier *n, const struct bw_poller *finder, bool is_consumer)
+{
+	struct poller_entry *entry;
+
 	/* bw_notifier_fd() sets handed_out, waits for our section to end, and moves what we added
 	 */
-	if (!entry || poller_of(entry) != finder ||
-	    __atomic_load_n(&n->handed_out, __ATOMIC_RELAXED)) {
+	if (!notifier_is_in(n, finder)) {
 		notifier_ring(n);
 		return;
 	}
@@ -184,7 +190,7 @@ int notifier_publish(struct bw_notifier *n, const struct bw_bus *bus, bool *made
 		err = publish_locked(n);
 		n->publisher = bus;
 	} else if (n->publisher != bus) {
-		n->handed_out = true; /* this bus relies on it, whatever becomes of the other's */
+		n->shared = true; /* this bus relies on it, whatever becomes of the other's */
 	}
 	if (err)
 		*made = false;
@@ -198,7 +204,7 @@ void notifier_unpublish(struct bw_notifier *n)
 
 	pthread_mutex_lock(&n->lock);
 	fd = n->fd;
-	if (fd < 0 || n->handed_out)
+	if (fd < 0 || n->handed_out || n->shared)
 		goto unlock;
 	__atomic_store_n(&n->fd, -1, __ATOMIC_SEQ_CST);
 	rcu_wait(); /* nobody is left who found the fd and has yet to write it */

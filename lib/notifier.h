@@ -16,13 +16,15 @@ struct bw_notifier {
 	/* what a ring touches, one line of cache */
 	_Alignas(64) uint64_t pending; /* rings that are not in the eventfd */
 	uint64_t swept;                /* rings found in doorbell pages by the poller it is in */
+	unsigned int slots;            /* of doorbell pages, that are its */
 	int fd;                        /* -1 until somebody needs it */
 	bool may_block;                /* imported, without O_NONBLOCK */
 	struct poller_entry *entry;    /* in a poller, or NULL; readers are inside an RCU section */
 
 	/* the rest */
 	_Alignas(64) unsigned int references;
-	bool handed_out;                /* by bw_notifier_fd(), or imported: the fd stays */
+	bool handed_out;                /* by bw_notifier_fd(), or imported: others read the fd */
+	bool shared;                    /* by the offloads of two buses: the fd stays, too */
 	const struct bw_bus *publisher; /* whose offload made the fd; only compared */
 	pthread_mutex_t lock;           /* making and unmaking of fd and entry */
 	char name[48];
@@ -36,6 +38,9 @@ void notifier_put(struct bw_notifier *n);
 
 /* Inside an RCU section: one ring. Whether it made a system call: somebody had to be signalled. */
 bool notifier_ring(struct bw_notifier *n);
+
+/* Inside an RCU section: whether only this poller takes its rings. */
+bool notifier_is_in(struct bw_notifier *n, const struct bw_poller *p);
 
 /* Inside an RCU section: one ring that a page's poller found. With an fd that only the poller reads
  * it stays out of it, and saves two system calls. */

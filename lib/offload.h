@@ -2,7 +2,7 @@
  *
  * What a hypervisor can do itself: one const table of operations per file. It only ever makes
  * things faster. What it refuses or misses arrives at the bus, and is signalled there. Called with
- * the bus's control lock held.
+ * the bus's control lock held; map and unmap perhaps only with that of the page's poller.
  */
 #ifndef BELLWIRE_OFFLOAD_H
 #define BELLWIRE_OFFLOAD_H
@@ -52,6 +52,9 @@ struct offload_ops {
 	unsigned int (*caps)(void *state); /* BW_CAP_* */
 	void (*free)(void *state);
 };
+
+/* 0, or -EBUSY and a sentence: the bus has an offload. */
+int offload_is_free(struct bw_bus *bus);
 
 /* Registers what the bus has and will have. All or nothing; the bus owns state if it succeeds. */
 int bus_offload(struct bw_bus *bus, const struct offload_ops *ops, void *state);

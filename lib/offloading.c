@@ -248,16 +248,27 @@ static int offload_all(struct bw_bus *bus)
 	return err;
 }
 
+int offload_is_free(struct bw_bus *bus)
+{
+	int err = txn_begin(bus);
+
+	if (err)
+		return err;
+	if (bus->offload)
+		err = fail(-EBUSY, "the bus is offloaded to %s already", bus->offload->name);
+	txn_end(bus);
+	return err;
+}
+
 int bus_offload(struct bw_bus *bus, const struct offload_ops *ops, void *state)
 {
 	int err = txn_begin(bus);
 
 	if (err)
 		return err;
-	if (bus->offload) {
-		err = fail(-EBUSY, "the bus is offloaded to %s already", bus->offload->name);
+	err = offload_is_free(bus);
+	if (err)
 		goto end;
-	}
 	bus->offload = ops;
 	bus->offload_state = state;
 	err = offload_all(bus);
@@ -265,8 +276,7 @@ int bus_offload(struct bw_bus *bus, const struct offload_ops *ops, void *state)
 		bus->offload = NULL;
 		goto end;
 	}
-	pages_suspend(bus); /* those that have a way now */
-	pages_resume(bus, true);
+	pages_offload(bus);
 end:
 	txn_end(bus);
 	return err;

@@ -62,7 +62,21 @@ static int by_offset(const void *a, const void *b)
 /* Slots are aligned: none lies in two words. */
 static void set_words(struct bw_page *page, const struct page_slot *slot)
 {
-	memcpy((uint8_t *)page->idle_words + slot->offset, &page->idle, slot->len);
+	void *at = (uint8_t *)page->idle_words + slot->offset;
+
+	switch (slot->len) {
+	case 1:
+		*(uint8_t *)at = (uint8_t)page->idle;
+		break;
+	case 2:
+		*(uint16_t *)at = (uint16_t)page->idle;
+		break;
+	case 4:
+		*(uint32_t *)at = (uint32_t)page->idle;
+		break;
+	default:
+		*(uint64_t *)at = page->idle;
+	}
 	memset((uint8_t *)page->slot_words + slot->offset, 0xff, slot->len);
 	page->lines |= 1ull << (slot->offset / PAGE_LINE);
 }
@@ -129,14 +143,19 @@ static bool page_is_idle(const struct bw_page *page)
 
 /* Whether the slot was not idle, and its value; it is idle then. A look that finds nothing leaves
  * the line shared with the vCPU that writes it. */
-#define TAKE(type)                                                                                 \
-	do {                                                                                       \
-		type *at = (type *)memory, idle = (type)page->idle;                                \
+#define DEFINE_TAKE(name, type)                                                                    \
+	static bool name(type *at, type idle, uint64_t *value)                                     \
+	{                                                                                          \
 		if (__atomic_load_n(at, __ATOMIC_RELAXED) == idle)                                 \
 			return false;                                                              \
 		*value = __atomic_exchange_n(at, idle, __ATOMIC_ACQ_REL);                          \
 		return *value != idle;                                                             \
-	} while (0)
+	}
+
+DEFINE_TAKE(take_8, uint8_t)
+DEFINE_TAKE(take_16, uint16_t)
+DEFINE_TAKE(take_32, uint32_t)
+DEFINE_TAKE(take_64, uint64_t)
 
 static bool take_slot(const struct bw_page *page, const struct page_slot *slot, uint64_t *value)
 {
@@ -144,22 +163,24 @@ static bool take_slot(const struct bw_page *page, const struct page_slot *slot, 
 
 	switch (slot->len) {
 	case 1:
-		TAKE(uint8_t);
+		return take_8(memory, (uint8_t)page->idle, value);
 	case 2:
-		TAKE(uint16_t);
+		return take_16(memory, (uint16_t)page->idle, value);
 	case 4:
-		TAKE(uint32_t);
+		return take_32(memory, (uint32_t)page->idle, value);
 	default:
-		TAKE(uint64_t);
+		return take_64(memory, page->idle, value);
 	}
 }
 
 static void ring(struct bw_page *page, struct bw_ioeventfd *ie, uint64_t value, bool is_consumer)
 {
-	__atomic_store_n(&ie->page_value, value, __ATOMIC_RELAXED);
-	/* pairs with the load in bw_ioeventfd_value() */
-	__atomic_store_n(&ie->has_page_value, true, __ATOMIC_RELEASE);
 	rcu_enter();
+	__atomic_store_n(&ie->page_value, value, __ATOMIC_RELAXED);
+	/* of one that traps elsewhere we hear nothing; pairs with the load in bw_ioeventfd_value()
+	 */
+	__atomic_store_n(&ie->has_page_value, notifier_is_in(ie->notifier, page->poller),
+			 __ATOMIC_RELEASE);
 	notifier_ring_swept(ie->notifier, page->poller, is_consumer);
 	rcu_leave();
 	page->deliveries++;
@@ -291,7 +312,7 @@ bool page_forget_values(struct bw_page *page, const struct bw_notifier *n)
 
 int bw_ioeventfd_value(struct bw_ioeventfd *ie, uint64_t *value)
 {
-	if (!ie->in_page)
+	if (!__atomic_load_n(&ie->in_page, __ATOMIC_RELAXED))
 		return fail(-EINVAL, "this ioeventfd lies in no doorbell page");
 	/* pairs with the release in ring() */
 	if (!__atomic_load_n(&ie->has_page_value, __ATOMIC_ACQUIRE))

@@ -57,6 +57,8 @@ struct bw_page {
 	struct page_plan plan;
 	unsigned int place; /* the offload's number for it, while it is in the guest's memory */
 	int fault_fd;       /* userfaultfd, or -1 */
+	bool watched;       /* fault_fd is in the poller's epoll set */
+	const char *failed; /* why it could not be placed where the plan has it, or NULL */
 	struct page_policy policy;
 	uint64_t deliveries;
 
@@ -81,6 +83,9 @@ extern const struct page_way page_way_slot, page_way_write_protect; /* page_way.
 
 /* Whether a store waits for the page to become hot; it is told once. */
 bool page_has_fault(const struct bw_page *page);
+
+/* Stops write-protecting, until it is placed anew. */
+void page_close_faults(struct bw_page *page);
 
 /* Lets it go on. Also where the page has become hot meanwhile: on its way to wait it may look only
  * when the page is cold again, and nobody would be told of it any more. -errno. */

@@ -77,6 +77,11 @@ void policy_trapped(struct page_policy *policy, uint64_t now, uint64_t count)
 	policy_found(policy, now);
 }
 
+void policy_refused(struct page_policy *policy)
+{
+	policy->debt_ns = 0;
+}
+
 bool policy_wants_heat(const struct page_policy *policy)
 {
 	if (policy->kind != BW_PAGE_ADAPTIVE)

@@ -33,6 +33,9 @@ void policy_switched(struct page_policy *policy, uint64_t now, uint64_t took);
 void policy_found(struct page_policy *policy, uint64_t now);
 void policy_trapped(struct page_policy *policy, uint64_t now, uint64_t count);
 
+/* There was no place for it to be hot. */
+void policy_refused(struct page_policy *policy);
+
 /* Whether a cold page is to be hot. */
 bool policy_wants_heat(const struct page_policy *policy);
 

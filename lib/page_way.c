@@ -21,6 +21,7 @@
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -130,10 +131,12 @@ static int unprotect(struct bw_page *page)
 {
 	struct uffdio_range range = { (uintptr_t)page->memory, BW_PAGE_SIZE };
 	int err = set_protection(page, 0);
+	uint64_t nothing = 0;
 
 	if (err)
 		return err;
-	__atomic_fetch_or((uint64_t *)page->memory, 0, __ATOMIC_RELAXED);
+	__asm__ volatile("" : "+r"(nothing)); /* knowing it to be 0, clang would only read */
+	__atomic_fetch_or((uint64_t *)page->memory, nothing, __ATOMIC_RELAXED);
 	return ioctl(page->fault_fd, UFFDIO_WAKE, &range) ? -errno : 0;
 }
 
@@ -199,6 +202,24 @@ static void protect_withdraw(struct bw_page *page)
 {
 	let_stores_in(page);
 	unmap(page);
+}
+
+/* The kernel lets everybody go who waits. */
+void page_close_faults(struct bw_page *page)
+{
+	struct uffdio_range range = { (uintptr_t)page->memory, BW_PAGE_SIZE };
+
+	if (page->fault_fd < 0)
+		return;
+	if (page->watched) {
+		epoll_ctl(page->poller->epoll_fd, EPOLL_CTL_DEL, page->fault_fd, NULL);
+		__atomic_sub_fetch(&page->poller->nr_faults, 1, __ATOMIC_RELAXED);
+	}
+	/* by hand: a forked child may have a copy of the fd, which would keep it alive */
+	ioctl(page->fault_fd, UFFDIO_UNREGISTER, &range);
+	close(page->fault_fd);
+	page->fault_fd = -1;
+	page->watched = false;
 }
 
 bool page_has_fault(const struct bw_page *page)

@@ -6,6 +6,7 @@
  */
 #include "pages.h"
 #include "error.h"
+#include "notifier.h"
 #include "poller.h"
 #include "publish.h"
 #include "rcu.h"
@@ -86,13 +87,21 @@ static int check_slots(const struct bw_page *page)
 	return 0;
 }
 
+void page_claim_slot(struct bw_ioeventfd *ie, struct bw_page *owner)
+{
+	unsigned int change = (unsigned int)!!owner - (unsigned int)!!ie->in_page;
+
+	__atomic_store_n(&ie->in_page, owner, __ATOMIC_RELAXED);
+	__atomic_add_fetch(&ie->notifier->slots, change, __ATOMIC_RELAXED);
+}
+
 static void claim_slots(struct bw_page *page, struct bw_page *owner)
 {
 	struct bw_ioeventfd *ie;
 
 	row_for_each (ie, &page->region->doorbells)
 		if (is_in(page, ie->addr))
-			__atomic_store_n(&ie->in_page, owner, __ATOMIC_RELAXED);
+			page_claim_slot(ie, owner);
 }
 
 /* ---- control calls ---- */
@@ -257,7 +266,7 @@ static void weigh_page(struct bw_page *page)
 	plan->why_not = why_not_hot(page, &plan->gpa, &plan->way);
 	if (!page->fresh && !page->gone && plan->gpa == page->plan.gpa &&
 	    plan->why_not == page->plan.why_not && plan->way == page->plan.way &&
-	    !slots_change(page))
+	    !__atomic_load_n(&page->failed, __ATOMIC_RELAXED) && !slots_change(page))
 		return;
 	if (!page->bus->held_open)
 		pages_hold_open(page->bus);
@@ -265,10 +274,24 @@ static void weigh_page(struct bw_page *page)
 	poller_suspend_page(page);
 }
 
+static bool mmio_changes(const struct bw_bus *bus)
+{
+	const struct bw_ioeventfd *ie;
+
+	if (bus->spaces[BW_MMIO].dirty)
+		return true;
+	cds_list_for_each_entry (ie, &bus->touched_ioeventfds, in_touched)
+		if (ie->space == BW_MMIO)
+			return true;
+	return false;
+}
+
 void pages_suspend(struct bw_bus *bus)
 {
 	struct bw_page *page;
 
+	if (!mmio_changes(bus))
+		return;
 	cds_list_for_each_entry (page, &bus->pages, in_bus)
 		weigh_page(page);
 }
@@ -283,8 +306,6 @@ void pages_resume(struct bw_bus *bus, bool committed)
 		if (page->suspended && stays)
 			poller_resume_page(page, committed ? &page->next_plan : &page->plan);
 		page->suspended = false;
-		if (stays)
-			__atomic_store_n(&page->live, true, __ATOMIC_RELAXED);
 	}
 	pages_let_close(bus);
 }
@@ -298,19 +319,41 @@ static void unlink_page(struct bw_page *page)
 	__atomic_store_n(link, page->next, __ATOMIC_RELEASE);
 }
 
-void pages_unlink(struct bw_bus *bus)
+void pages_publish(struct bw_bus *bus)
 {
 	struct bw_page *page;
 
 	cds_list_for_each_entry (page, &bus->touched_pages, in_touched)
 		if (page->gone)
 			unlink_page(page);
+		else
+			/* pairs with the load in page_at() */
+			__atomic_store_n(&page->live, true, __ATOMIC_RELEASE);
+}
+
+void pages_offload(struct bw_bus *bus)
+{
+	struct bw_page *page;
+
+	cds_list_for_each_entry (page, &bus->pages, in_bus)
+		touch_page(page);
+}
+
+/* Who has the slots of a page that is unlinked: in one transaction another may have taken its
+ * place, or give it back. */
+static struct bw_page *successor(const struct bw_page *page)
+{
+	struct bw_page *other = page->region->pages;
+
+	while (other && other->offset != page->offset)
+		other = other->next;
+	return other;
 }
 
 static void end_page(struct bw_page *page)
 {
 	page_leave_poller(page);
-	claim_slots(page, NULL);
+	claim_slots(page, successor(page));
 	cds_list_del(&page->in_bus);
 	page_destroy(page);
 }

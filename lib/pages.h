@@ -12,6 +12,9 @@
 int pages_admit(struct bw_region *region, uint64_t offset, const struct bw_match *match,
 		struct bw_page **page);
 
+/* It is a slot of owner from now on, or with NULL of none. */
+void page_claim_slot(struct bw_ioeventfd *ie, struct bw_page *owner);
+
 /* Inside a transaction: the region goes. */
 void pages_forget(struct bw_region *region);
 
@@ -19,8 +22,11 @@ void pages_forget(struct bw_region *region);
  * change. Undone by pages_resume(bus, false). */
 void pages_suspend(struct bw_bus *bus);
 
-/* Readers will not find those that go. Before publish(). */
-void pages_unlink(struct bw_bus *bus);
+/* Readers find those that are new, and not those that go. Before publish(). */
+void pages_publish(struct bw_bus *bus);
+
+/* Inside a transaction: there is a way now, its commit will see. */
+void pages_offload(struct bw_bus *bus);
 
 /* The commit has happened, or not: what stays may be hot again. */
 void pages_resume(struct bw_bus *bus, bool committed);
@@ -41,7 +47,7 @@ static inline struct bw_page *page_at(const struct bw_region *region, uint64_t o
 		uint64_t in_page = offset - page->offset;
 
 		if (in_page < BW_PAGE_SIZE && len <= BW_PAGE_SIZE - in_page &&
-		    __atomic_load_n(&page->live, __ATOMIC_RELAXED))
+		    __atomic_load_n(&page->live, __ATOMIC_ACQUIRE))
 			return page;
 	}
 	return NULL;

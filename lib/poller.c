@@ -20,8 +20,8 @@
 #define GATHER_PAUSES 20
 /* About what a wake-up costs: so long does a consumer wait that has just been busy. */
 #define SPIN_NS 50000
-/* While pages are hot, a look at the eventfds, a system call, comes once in so many at the pages.
- */
+/* While bw_poller_run() has hot pages, a look at the eventfds, a system call, comes once in so many
+ * at the pages. */
 #define LOOKS 64
 #define CLOCK_LOOKS 16
 
@@ -190,10 +190,10 @@ static bool is_worth_a_system_call(struct bw_poller *p)
 {
 	if (p->armed)
 		return true;
-	if (__atomic_load_n(&p->nr_hot, __ATOMIC_RELAXED) && ++p->looks % LOOKS)
+	if (p->runs && __atomic_load_n(&p->nr_hot, __ATOMIC_RELAXED) && ++p->looks % LOOKS)
 		return false;
 	return __atomic_load_n(&p->watched, __ATOMIC_RELAXED) ||
-	       __atomic_load_n(&p->nr_pages, __ATOMIC_RELAXED);
+	       __atomic_load_n(&p->nr_faults, __ATOMIC_RELAXED);
 }
 
 /* Everything that is ready goes to todo; each eventfd once, however full it gets meanwhile. */
@@ -223,8 +223,11 @@ int bw_poller_poll(struct bw_poller *p, unsigned int budget)
 	unsigned int delivered;
 	int err;
 
-	if (is_frozen(p))
+	if (is_frozen(p)) {
+		eventfd_take(
+			p->wake_fd); /* a ringer's: thaw and stop signal it after their flags */
 		return 0;
+	}
 	err = take_all(p);
 	delivered = poller_deliver(p, budget);
 	poller_free_dead(p);
@@ -285,8 +288,8 @@ static void let_rings_gather(struct bw_poller *p)
 
 static void sleep_until_thaw(struct bw_poller *p)
 {
-	eventfd_wait(p->wake_fd); /* thaw and stop both signal it */
-	eventfd_take(p->wake_fd);
+	if (is_frozen(p) && !is_stopped(p))
+		eventfd_wait(p->wake_fd); /* thaw and stop both signal it */
 }
 
 /* Spins for a while after the last delivery. The clock costs as much as a look: it is asked seldom.
@@ -307,6 +310,7 @@ int bw_poller_run(struct bw_poller *p)
 {
 	int got = 0;
 
+	p->runs = true;
 	while (got >= 0 && !is_stopped(p)) {
 		got = bw_poller_poll(p, 0);
 		if (got > 0) {
@@ -320,6 +324,7 @@ int bw_poller_run(struct bw_poller *p)
 		else if (got == 0 && !is_still_busy(p))
 			got = sleep_until_ready(p);
 	}
+	p->runs = false;
 	__atomic_store_n(&p->stopped, false, __ATOMIC_RELAXED);
 	return got < 0 ? got : 0;
 }

@@ -253,7 +253,7 @@ static uint64_t take(struct bw_poller *p, struct poller_entry *e)
 	if (e->signalled || !notifier_has_fd(e->notifier))
 		trapped = notifier_take_trapped(e->notifier);
 	e->signalled = false;
-	if (trapped && __atomic_load_n(&p->nr_pages, __ATOMIC_RELAXED))
+	if (trapped && __atomic_load_n(&e->notifier->slots, __ATOMIC_RELAXED))
 		poller_note_traps(p, e->notifier, trapped);
 	return __builtin_add_overflow(swept, trapped, &sum) ? UINT64_MAX : sum;
 }

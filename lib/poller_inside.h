@@ -41,6 +41,7 @@ struct bw_poller {
 	/* the consumer's alone */
 	_Alignas(64) struct poller_entry *todo, **todo_end;
 	bool armed;
+	bool runs;               /* in bw_poller_run() */
 	unsigned int looks;      /* since the last one at the eventfds */
 	unsigned int streak;     /* polls in a row that delivered something */
 	unsigned int idle_looks; /* polls in a row that did not */
@@ -50,6 +51,7 @@ struct bw_poller {
 	_Alignas(64) pthread_mutex_t pages_lock;
 	struct cds_list_head pages;
 	unsigned int nr_pages, nr_hot;
+	unsigned int nr_faults; /* pages whose fault_fd is watched */
 
 	enum watched wake, timer, page_faults; /* for epoll to point to */
 	int epoll_fd;

@@ -52,32 +52,40 @@ static int watch(struct bw_poller *p, int fd, enum watched *what)
 
 static int place(struct bw_page *page)
 {
-	bool had_fd = page->fault_fd >= 0;
 	int err = page_place(page);
 
-	if (err || had_fd || page->fault_fd < 0)
+	if (err || page->watched || page->fault_fd < 0)
 		return err;
 	err = watch(page->poller, page->fault_fd, &page->poller->page_faults);
+	page->watched = !err;
+	__atomic_add_fetch(&page->poller->nr_faults, page->watched, __ATOMIC_RELAXED);
 	if (err)
 		page_withdraw(page);
 	return err;
 }
 
-static void say_failed(struct bw_page *page)
+/* A protection that cannot be lifted goes with its fd: our own last look would wait there, too. */
+static void say_failed(struct bw_page *page, int err)
 {
+	page_close_faults(page);
 	page_withdraw(page);
-	page->plan.why_not = "the hypervisor or the kernel failed to place it";
+	__atomic_store_n(&page->failed,
+			 err == -ENOSPC ? "no memslot was left for it"
+					: "the hypervisor or the kernel failed to place it",
+			 __ATOMIC_RELAXED);
 }
 
 static void try_to_place(struct bw_page *page)
 {
 	struct bw_poller *p = page->poller;
+	int err;
 
-	if (page->state != PAGE_AWAY || page->plan.why_not || page->policy.kind == BW_PAGE_COLD ||
-	    p->frozen)
+	if (page->state != PAGE_AWAY || page->plan.why_not || page->failed ||
+	    page->policy.kind == BW_PAGE_COLD || __atomic_load_n(&p->frozen, __ATOMIC_RELAXED))
 		return;
-	if (place(page))
-		say_failed(page);
+	err = place(page);
+	if (err)
+		say_failed(page, err);
 }
 
 void poller_suspend_page(struct bw_page *page)
@@ -94,6 +102,7 @@ void poller_suspend_page(struct bw_page *page)
 static void resume(struct bw_page *page, const struct page_plan *plan)
 {
 	page->plan = *plan;
+	__atomic_store_n(&page->failed, NULL, __ATOMIC_RELAXED);
 	page_collect_slots(page);
 }
 
@@ -112,6 +121,18 @@ void poller_resume_page(struct bw_page *page, const struct page_plan *plan)
 	poller_wake_sleeper(p); /* it may want to heat it */
 }
 
+static const char *why_not(const struct bw_page *page)
+{
+	if (page->plan.why_not || page->failed)
+		return page->plan.why_not ? page->plan.why_not : page->failed;
+	if (!page->poller)
+		return "it is in no poller";
+	if (page->policy.kind == BW_PAGE_COLD)
+		return "its policy is to stay cold";
+	return __atomic_load_n(&page->poller->frozen, __ATOMIC_RELAXED) ? "its poller is frozen"
+									: NULL;
+}
+
 static void fill_stats(const struct bw_page *page, struct bw_page_stats *stats)
 {
 	stats->hot = page->state == PAGE_HOT;
@@ -119,11 +140,7 @@ static void fill_stats(const struct bw_page *page, struct bw_page_stats *stats)
 	stats->switches = page->policy.switches;
 	stats->switch_ns = page->policy.switch_ns;
 	stats->way = page->plan.way ? page->plan.way->name : NULL;
-	stats->why_not = page->plan.why_not;
-	if (!stats->why_not && !page->poller)
-		stats->why_not = "it is in no poller";
-	if (!stats->why_not && page->policy.kind == BW_PAGE_COLD)
-		stats->why_not = "its policy is to stay cold";
+	stats->why_not = why_not(page);
 }
 
 void poller_page_stats(struct bw_page *page, struct bw_page_stats *stats)
@@ -137,10 +154,21 @@ void poller_page_stats(struct bw_page *page, struct bw_page_stats *stats)
 
 /* ---- the consumer ---- */
 
+/* Where others have all the memslots it may be worth another try later. */
+static void heat(struct bw_page *page)
+{
+	int err = page_heat(page);
+
+	if (err == -ENOSPC && page->policy.kind == BW_PAGE_ADAPTIVE)
+		policy_refused(&page->policy);
+	else if (err)
+		say_failed(page, err);
+}
+
 static void look(struct bw_page *page)
 {
-	if (page->state == PAGE_COLD && policy_wants_heat(&page->policy) && page_heat(page))
-		say_failed(page);
+	if (page->state == PAGE_COLD && policy_wants_heat(&page->policy))
+		heat(page);
 	if (page->state == PAGE_HOT && page_sweep(page, true))
 		policy_found(&page->policy, poller_now_ns());
 }
@@ -161,8 +189,12 @@ void poller_let_stores_in(struct bw_poller *p)
 
 	pthread_mutex_lock(&p->pages_lock);
 	cds_list_for_each_entry (page, &p->pages, in_poller)
-		if (page_has_fault(page) && page_let_store_in(page))
-			say_failed(page);
+		if (page_has_fault(page)) {
+			int err = page_let_store_in(page);
+
+			if (err)
+				say_failed(page, err);
+		}
 	pthread_mutex_unlock(&p->pages_lock);
 }
 
@@ -199,23 +231,28 @@ static int rest(struct bw_page *page, uint64_t now, uint64_t *nap)
 	default:
 		err = page_cool(page);
 		if (err && err != -EAGAIN)
-			say_failed(page);
+			say_failed(page, err);
 		return err ? -EAGAIN : 0;
 	}
 }
 
+static void open_timer(struct bw_poller *p)
+{
+	p->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+	if (p->timer_fd >= 0 && watch(p, p->timer_fd, &p->timer)) {
+		close(p->timer_fd);
+		p->timer_fd = -1;
+	}
+}
+
+/* -EAGAIN: there is none to be had, and nobody may sleep. */
 static int set_timer(struct bw_poller *p, uint64_t nap)
 {
 	struct itimerspec time = { .it_value.tv_nsec = (long)nap };
-	int err;
 
-	if (p->timer_fd < 0) {
-		p->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
-		err = p->timer_fd < 0 ? -errno : watch(p, p->timer_fd, &p->timer);
-		if (err)
-			return fail(err, "cannot make a timer: %s", strerror(-err));
-	}
-	return timerfd_settime(p->timer_fd, 0, &time, NULL) ? -errno : 0;
+	if (p->timer_fd < 0)
+		open_timer(p);
+	return p->timer_fd < 0 || timerfd_settime(p->timer_fd, 0, &time, NULL) ? -EAGAIN : 0;
 }
 
 int poller_rest_pages(struct bw_poller *p)
@@ -281,10 +318,7 @@ void page_leave_poller(struct bw_page *page)
 	page_forget_values(page, NULL); /* from now on nobody notes what traps */
 	cds_list_del(&page->in_poller);
 	__atomic_sub_fetch(&p->nr_pages, 1, __ATOMIC_RELAXED);
-	if (page->fault_fd >= 0) {
-		close(page->fault_fd); /* out of the epoll set, too */
-		page->fault_fd = -1;
-	}
+	page_close_faults(page);
 	pthread_mutex_unlock(&p->pages_lock);
 	pages_let_close(page->bus);
 	page->poller = NULL;

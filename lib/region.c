@@ -188,7 +188,7 @@ int bw_region_doorbell(struct bw_region *region, struct bw_ioeventfd **out, uint
 	if (!err)
 		err = ioeventfd_want(bus, out, region, region->space, offset, &match, n);
 	if (!err)
-		(*out)->in_page = page;
+		page_claim_slot(*out, page);
 	committed = txn_end(bus);
 	if (committed)
 		*out = NULL;

@@ -276,7 +276,7 @@ static int make_it_so(struct bw_bus *bus, bool must)
 	if (err)
 		goto resume;
 	if (is_visible(bus)) {
-		pages_unlink(bus);
+		pages_publish(bus);
 		prepare_counts(bus);
 		publish(bus);
 		settle(bus);

@@ -80,20 +80,8 @@ int soft_map_page(void *opaque, uint64_t gpa, void *memory)
 	return r;
 }
 
-static void take_out(struct soft_vm *vm, uint64_t gpa)
+static void wait_for_stores(struct soft_vm *vm)
 {
-	pthread_mutex_lock(&vm->hot_lock);
-	for (unsigned int i = 0; i < vm->nr_hot; i++)
-		if (vm->hot[i].memory && vm->hot[i].gpa == gpa)
-			__atomic_store_n(&vm->hot[i].memory, NULL, __ATOMIC_SEQ_CST);
-	pthread_mutex_unlock(&vm->hot_lock);
-}
-
-void soft_unmap_page(void *opaque, uint64_t gpa)
-{
-	struct soft_vm *vm = opaque;
-
-	take_out(vm, gpa);
 	for (unsigned int i = 0; i < vm->vm.nr_vcpus; i++) {
 		struct soft_vcpu *vcpu = (struct soft_vcpu *)vm->vm.vcpus[i];
 
@@ -101,5 +89,18 @@ void soft_unmap_page(void *opaque, uint64_t gpa)
 		while (__atomic_load_n(&vcpu->storing, __ATOMIC_SEQ_CST))
 			sched_yield();
 	}
+}
+
+/* The lock keeps the entry from being taken anew while somebody still stores by the old one. */
+void soft_unmap_page(void *opaque, uint64_t gpa)
+{
+	struct soft_vm *vm = opaque;
+
+	pthread_mutex_lock(&vm->hot_lock);
+	for (unsigned int i = 0; i < vm->nr_hot; i++)
+		if (vm->hot[i].memory && vm->hot[i].gpa == gpa)
+			__atomic_store_n(&vm->hot[i].memory, NULL, __ATOMIC_SEQ_CST);
+	wait_for_stores(vm);
+	pthread_mutex_unlock(&vm->hot_lock);
 }
 #endif
