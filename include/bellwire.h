@@ -37,12 +37,14 @@
  * own it may make only if no other thread of the parent used the library while it forked, or if
  * the parent wraps fork() in urcu_bp_before_fork(), _after_fork_parent() and _after_fork_child().
  *
- * System calls after bw_bus_new(), for a seccomp filter: membarrier, futex, mmap, munmap, madvise,
- * mremap, mprotect, brk, sysinfo (glibc's qsort), poll (grace periods), clock_gettime where the
- * vDSO cannot (pollers); write and poll (a ring whose eventfd exists); eventfd2, fcntl, close,
- * preadv2, read (notifiers); kcmp, openat, newfstatat and readlink below /proc/self
- * (bw_notifier_import and bw_kvm_ioeventfd); epoll_create1, epoll_ctl, epoll_wait (pollers); ioctl
- * on the VM's fd (offload); getpid, getrandom, gettid, rt_sigprocmask.
+ * System calls after bw_bus_new(), for a seccomp filter (docs/seccomp.md, also for other
+ * architectures than x86-64): membarrier, futex, mmap, munmap, madvise, mremap, mprotect, brk,
+ * sysinfo (glibc's qsort), poll (grace periods), clock_gettime where the vDSO cannot (pollers);
+ * write and poll (a ring whose eventfd exists); eventfd2, fcntl, close, preadv2, read (notifiers);
+ * kcmp, openat, newfstatat and readlink below /proc/self (bw_notifier_import and
+ * bw_kvm_ioeventfd); epoll_create1, epoll_ctl, epoll_wait (pollers); ioctl on the VM's fd
+ * (offload); userfaultfd, ioctl on what it gives, timerfd_create, timerfd_settime (doorbell pages);
+ * getpid, getrandom, gettid, rt_sigprocmask.
  */
 #ifndef BELLWIRE_H
 #define BELLWIRE_H
