@@ -68,7 +68,7 @@ int cli_option(int argc, char **argv, const struct option *options)
 	opterr = 0;
 	val = getopt_long(argc, argv, "+:", options, &index);
 	if (val == -1 && optind < argc)
-		cli_usage("%s: '%s' is no option", argv[0], argv[optind]);
+		cli_usage("%s: takes no argument, '%s' is one", argv[0], argv[optind]);
 	else if (val == ':')
 		cli_usage("%s: %s needs an argument", argv[0], arg);
 	else if (val == '?' && optopt && strncmp(arg, "--", 2) == 0)

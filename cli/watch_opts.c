@@ -38,7 +38,7 @@ int watch_opts_parse(struct watch_opts *opts, int argc, char **argv)
 	*opts = (struct watch_opts){ .seconds = 10 };
 	if (argc < 2 || argv[1][0] == '-')
 		return cli_usage("%s: the PID of a VMM comes first", argv[0]);
-	if (!cli_number("watch", argv[1], 1, MAX_PID, &pid))
+	if (!cli_number("watch: PID", argv[1], 1, MAX_PID, &pid))
 		return CLI_USAGE;
 	opts->pid = (pid_t)pid;
 	argv[1] = argv[0]; /* what is left are options */

@@ -97,7 +97,7 @@ def check_options():
     refused("--seed alone", "--random", "--seed", "1")
     refused("--random with --case", "--case", "--random", "5", "--case", "deassign_*")
     refused("--random with --replay", "exclude", "--random", "5", "--replay", "/dev/null")
-    refused("an argument", "no option", "soft")
+    refused("an argument", "no argument", "soft")
 
 
 def check_random():
