@@ -9,6 +9,7 @@ import re
 import sys
 
 source, output = map(pathlib.Path, sys.argv[1:])
-rows = re.findall(r"^\| `(\w+)` \| (always|sometimes) \|", source.read_text(encoding="utf-8"), flags=re.MULTILINE)
+table = source.read_text(encoding="utf-8")
+rows = re.findall(r"^\| `(\w+)` \| (always|sometimes) \|", table, flags=re.MULTILINE)
 lines = "".join(f" \\\n\t{needed.upper()}({call})" for call, needed in rows)
 output.write_text(f"#define SECCOMP_CALLS(ALWAYS, SOMETIMES){lines}\n", encoding="utf-8")
