@@ -223,11 +223,26 @@ def check_architecture():
     # a header goes without a line where a .c has one
     silent = {f for f in files - table if f.endswith(".c") or f[:-1] + "c" not in files}
     wrong = [f"no line for lib/{file}" for file in sorted(silent)]
-    for path in root.iterdir():
-        tracked = path.is_dir() and not path.name.startswith((".", "build", "subprojects"))
-        if tracked and not re.search(rf"^    {path.name}/", text, flags=re.MULTILINE):
-            wrong.append(f"no line for {path.name}/")
+    status, tracked = call(["git", "-C", root, "ls-files"])
+    for name in sorted(set(re.findall(r"^(\w+)/", "" if status else tracked, flags=re.MULTILINE))):
+        if not re.search(rf"^    {name}/", text, flags=re.MULTILINE):
+            wrong.append(f"no line for {name}/")
     case("docs/architecture.md has each file of lib/ and each directory", "\n".join(wrong))
+
+
+def check_versions():
+    """Of Meson, of Debian's changelog and, once it is released, of CHANGELOG.md."""
+    meson = (root / "meson.build").read_text(encoding="utf-8")
+    version = re.search(r"^  version: '([^']+)'", meson, flags=re.MULTILINE)[1]
+    changes = documents[root / "CHANGELOG.md"]
+    wrong = []
+    if not version.endswith("-dev") and f"\n## [{version}] - " not in changes:
+        wrong.append(f"CHANGELOG.md has no {version}")
+    debian = root / "packaging/debian/changelog"  # not in a source package
+    package = version.replace("-", "~")
+    if debian.exists() and f"bellwire ({package}-" not in debian.read_text().splitlines()[0]:
+        wrong.append(f"{debian.relative_to(root)} does not begin with {package}")
+    case("one version", "\n".join(wrong))
 
 
 def check_system_calls():
@@ -244,5 +259,6 @@ for path, document in documents.items():
     check_blocks(path.relative_to(root), document)
 check_architecture()
 check_system_calls()
+check_versions()
 print(f"1..{cases}")
 sys.exit(failures > 0)
