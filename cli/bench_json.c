@@ -135,8 +135,9 @@ static json_t *options_json(const struct bench_opts *opts)
 
 int bench_print_json(const struct bench_report *report)
 {
-	json_t *root = json_pack("{s:s, s:o, s:o, s:o, s:b, s:o, s:o}", "schema",
-				 "bellwire.bench/1", "host", host_json(&report->host), "peer",
+	json_t *root = json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:b, s:o, s:o}", "schema",
+				 "bellwire.bench/1", "kind", "stall", "unit", "ns", "host",
+				 host_json(&report->host), "peer",
 				 text_or_null(report->peer[0] ? report->peer : NULL), "options",
 				 options_json(report->opts), "interrupted", report->interrupted,
 				 "results", rows_json(report), "aa", aas_json(report));

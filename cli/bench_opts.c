@@ -6,6 +6,7 @@
 #include "cli/bench.h"
 #include "cli/cli.h"
 #include "cli/cpus.h"
+#include "cli/rtt.h"
 
 #include <fnmatch.h>
 #include <stdlib.h>
@@ -14,7 +15,6 @@
 
 #define DEFAULT_ROUNDS 101u
 #define RTT_DEFAULT_RINGS 10000u
-#define RTT_MAX_RINGS 1000000u /* two doubles are kept of each */
 
 static const struct option bench_options[] = {
 	{ "accel", required_argument, NULL, 'a' },

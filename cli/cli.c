@@ -100,6 +100,7 @@ int cli_print_json(json_t *document)
 {
 	if (!document)
 		return cli_failed("no memory for the JSON document");
+	json_object_set_new(document, "version", json_string(BELLWIRE_VERSION));
 	json_dumpf(document, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(7));
 	putchar('\n');
 	return CLI_OK;

@@ -45,7 +45,8 @@ int cli_option(int argc, char **argv, const struct option *options);
 /* A decimal number from min to max, all of text. name is what to call it in the complaint. */
 bool cli_number(const char *name, const char *text, uint64_t min, uint64_t max, uint64_t *number);
 
-/* Writes one document to standard output. NULL, memory ran out, is a failure. */
+/* Writes one document to standard output, with the version of the program that did. NULL, memory
+ * ran out, is a failure. */
 int cli_print_json(json_t *document);
 
 /* Finishes standard output: a result that could not be written whole is a failure. */

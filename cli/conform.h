@@ -6,6 +6,7 @@
 #define BELLWIRE_CLI_CONFORM_H
 
 #include "cli/cli.h"
+#include "cli/host.h"
 
 #include <conform/conform.h>
 
@@ -22,7 +23,8 @@ struct conform_opts {
 
 struct conform_report {
 	const struct conform_opts *opts;
-	json_t *rows; /* with --json */
+	struct host host; /* with --json */
+	json_t *rows;     /* with --json */
 	const char *group;
 	unsigned int counts[NR_VERDICTS];
 	const struct defect *known[MAX_DEFECTS]; /* that have shown */

@@ -14,8 +14,10 @@ static const char *json_name(enum verdict verdict)
 void conform_report_start(struct conform_report *report, const struct conform_opts *opts)
 {
 	*report = (struct conform_report){ .opts = opts };
-	if (opts->json)
-		report->rows = json_array();
+	if (!opts->json)
+		return;
+	host_read(&report->host);
+	report->rows = json_array();
 }
 
 static void print_row(struct conform_report *report, const char *group,
@@ -92,8 +94,8 @@ int conform_report_end(struct conform_report *report)
 	int status = counts[FAIL] ? CLI_FAILED : CLI_OK;
 
 	if (report->opts->json) {
-		json_t *root = json_pack("{s:s, s:o}", "schema", "bellwire.conform/1", "cases",
-					 report->rows);
+		json_t *root = json_pack("{s:s, s:o, s:o}", "schema", "bellwire.conform/1", "host",
+					 host_json(&report->host), "cases", report->rows);
 
 		if (cli_print_json(root) != CLI_OK)
 			status = CLI_FAILED;

@@ -34,7 +34,7 @@ struct dispatch_row {
 	uint64_t entries;
 	unsigned int threads;
 	char why[DISPATCH_WHY]; /* not "": it cannot be measured, and the rest is void */
-	struct stats ns;        /* that one thread spends on one access */
+	struct stats ns;        /* that one thread spends on one access, or on one control call */
 	double limit_ns;        /* what it cannot do without: reads of as much memory */
 	struct stats ratio; /* two threads: their throughput to one's; last value: to the first */
 	struct stats of;    /* two threads: the ratio that this machine has without the library */

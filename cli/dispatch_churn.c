@@ -94,7 +94,8 @@ static void add_rows(struct dispatch_report *report, struct churn *c)
 	for (unsigned int i = 0; i < NR_OPERATIONS; i++) {
 		struct dispatch_row *row = dispatch_row(report, names[i], c->world.entries, 1);
 
-		row->per_second = 1e9 / stats_of(c->ns[i], c->rounds).median;
+		row->ns = stats_of(c->ns[i], c->rounds);
+		row->per_second = 1e9 / row->ns.median;
 	}
 }
 

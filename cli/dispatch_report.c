@@ -116,16 +116,17 @@ static json_t *row_json(const struct dispatch_row *row)
 {
 	bool last = strcmp(row->name, "value-last") == 0;
 
-	return json_pack("{s:s, s:I, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:s?}",
-			 "case", row->name, "entries", (json_int_t)row->entries, "threads",
-			 (int)row->threads, "ns_per_access", real_or_null(row->ns.median), "ci_low",
-			 real_or_null(row->ns.low), "ci_high", real_or_null(row->ns.high),
-			 "limit_ns", real_or_null(row->limit_ns), "to_one_thread",
-			 real_or_null(last ? NAN : row->ratio.median), "to_one_thread_limit",
-			 real_or_null(row->of.median), "to_first_value",
-			 real_or_null(last ? row->ratio.median : NAN), "per_second",
-			 real_or_null(row->per_second), "bytes_each", real_or_null(row->bytes_each),
-			 "available", !row->why[0], "why", row->why[0] ? row->why : NULL);
+	return json_pack(
+		"{s:s, s:I, s:i, s:o, s:o, s:o, s:f, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:s?}",
+		"case", row->name, "entries", (json_int_t)row->entries, "threads",
+		(int)row->threads, "ns_per_access", real_or_null(row->ns.median), "ci_low",
+		real_or_null(row->ns.low), "ci_high", real_or_null(row->ns.high), "ci_coverage",
+		row->ns.coverage, "limit_ns", real_or_null(row->limit_ns), "to_one_thread",
+		real_or_null(last ? NAN : row->ratio.median), "to_one_thread_limit",
+		real_or_null(row->of.median), "to_first_value",
+		real_or_null(last ? row->ratio.median : NAN), "per_second",
+		real_or_null(row->per_second), "bytes_each", real_or_null(row->bytes_each),
+		"available", !row->why[0], "why", row->why[0] ? row->why : NULL);
 }
 
 static json_t *options_json(const struct dispatch_opts *opts)
@@ -142,11 +143,11 @@ static int print_json(const struct dispatch_report *report, const char *huge_pag
 
 	for (unsigned int i = 0; i < report->nr_rows; i++)
 		json_array_append_new(rows, row_json(&report->rows[i]));
-	root = json_pack("{s:s, s:o, s:o, s:s, s:b, s:b, s:b, s:I, s:o}", "schema",
-			 "bellwire.bench-dispatch/1", "host", host_json(&report->host), "options",
-			 options_json(report->opts), "huge_pages", huge_pages, "guest", false,
-			 "offload", false, "interrupted", report->interrupted, "lost",
-			 (json_int_t)report->lost, "results", rows);
+	root = json_pack("{s:s, s:s, s:o, s:o, s:s, s:b, s:b, s:b, s:I, s:o}", "schema",
+			 "bellwire.bench-dispatch/1", "unit", "ns", "host",
+			 host_json(&report->host), "options", options_json(report->opts),
+			 "huge_pages", huge_pages, "guest", false, "offload", false, "interrupted",
+			 report->interrupted, "lost", (json_int_t)report->lost, "results", rows);
 	status = cli_print_json(root);
 	json_decref(root);
 	return status;

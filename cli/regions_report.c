@@ -68,22 +68,32 @@ static json_t *real_or_null(bool known, double value)
 	return known ? json_real(value) : json_null();
 }
 
+static void set_stats(json_t *object, const char *median, const char *low, const char *high,
+		      const struct stats *stats, bool known)
+{
+	json_object_set_new(object, median, real_or_null(known, stats->median));
+	json_object_set_new(object, low, real_or_null(known, stats->low));
+	json_object_set_new(object, high, real_or_null(known, stats->high));
+}
+
 static json_t *row_json(const struct regions_report *report, const struct regions_row *row)
 {
 	bool known = row->rounds > 0;
+	json_t *object =
+		json_pack("{s:s, s:I, s:i, s:b, s:s?, s:o, s:o, s:o}", "operation",
+			  operations[row->operation], "doorbells",
+			  (json_int_t)report->opts->doorbells, "vcpus", (int)row->vcpus,
+			  "available", !report->why[0], "why", report->why[0] ? report->why : NULL,
+			  "ci_coverage", real_or_null(known, row->ratio.coverage), "library_ns",
+			  real_or_null(known, row->ns[WAY_ALONE].median), "kernel_ns",
+			  real_or_null(known, kernel_ns(row)));
 
-	return json_pack("{s:s, s:I, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:s?}",
-			 "operation", operations[row->operation], "doorbells",
-			 (json_int_t)report->opts->doorbells, "vcpus", (int)row->vcpus,
-			 "by_hand_ns", real_or_null(known, row->ns[WAY_BY_HAND].median),
-			 "bellwire_ns", real_or_null(known, row->ns[WAY_BELLWIRE].median), "ratio",
-			 real_or_null(known, row->ratio.median), "ratio_low",
-			 real_or_null(known, row->ratio.low), "ratio_high",
-			 real_or_null(known, row->ratio.high), "aa_ratio",
-			 real_or_null(known, row->aa.median), "library_ns",
-			 real_or_null(known, row->ns[WAY_ALONE].median), "kernel_ns",
-			 real_or_null(known, kernel_ns(row)), "available", !report->why[0], "why",
-			 report->why[0] ? report->why : NULL);
+	set_stats(object, "by_hand_ns", "by_hand_low", "by_hand_high", &row->ns[WAY_BY_HAND],
+		  known);
+	set_stats(object, "bellwire_ns", "ci_low", "ci_high", &row->ns[WAY_BELLWIRE], known);
+	set_stats(object, "ratio", "ratio_low", "ratio_high", &row->ratio, known);
+	set_stats(object, "aa_ratio", "aa_low", "aa_high", &row->aa, known);
+	return object;
 }
 
 static int print_json(const struct regions_report *report)
@@ -93,9 +103,9 @@ static int print_json(const struct regions_report *report)
 
 	for (unsigned int i = 0; i < NR_REGIONS_ROWS; i++)
 		json_array_append_new(rows, row_json(report, &report->rows[i]));
-	root = json_pack("{s:s, s:o, s:{s:I, s:I}, s:b, s:o}", "schema", "bellwire.bench-regions/1",
-			 "host", host_json(&report->host), "options", "doorbells",
-			 (json_int_t)report->opts->doorbells, "rounds",
+	root = json_pack("{s:s, s:s, s:o, s:{s:I, s:I}, s:b, s:o}", "schema",
+			 "bellwire.bench-regions/1", "unit", "ns", "host", host_json(&report->host),
+			 "options", "doorbells", (json_int_t)report->opts->doorbells, "rounds",
 			 (json_int_t)report->opts->rounds, "interrupted", report->interrupted,
 			 "results", rows);
 	status = cli_print_json(root);

@@ -9,6 +9,10 @@
 #include "cli/bench_setup.h"
 #include "endpoint/answer.h"
 
+#define RTT_BATCH ANSWERS_MAX /* trips in one command */
+#define RTT_MAX_BATCHES STATS_MAX
+#define RTT_MAX_RINGS (RTT_MAX_BATCHES * RTT_BATCH) /* two doubles are kept of each */
+
 #define RTT_NR_CONSUMERS 7u
 #define RTT_MAX_ROWS (BENCH_MAX_ACCELS * BENCH_MAX_PATHS * RTT_NR_CONSUMERS)
 
@@ -28,6 +32,7 @@ extern const struct rtt_consumer rtt_consumers[RTT_NR_CONSUMERS];
 /* Whether there is such a consumer of this path. */
 bool rtt_consumer_applies(const struct rtt_consumer *consumer, const struct vm_backend *be,
 			  const struct path_type *type, const struct bench_opts *opts);
+const char *rtt_answer(const struct rtt_consumer *consumer); /* "word" or "interrupt" */
 
 /* One path with one kind of consumer. */
 struct rtt_row {
@@ -40,6 +45,11 @@ struct rtt_row {
 	uint64_t trips;  /* finished */
 	double *trip_ns; /* one each; sorted once they are all there */
 	double *oneway_ns;
+	/* A batch each, and over the batches: how much they differ is how far a figure may be
+	 * believed. */
+	double batch_p50[RTT_MAX_BATCHES], batch_p99[RTT_MAX_BATCHES];
+	uint64_t batches;
+	struct stats p50, p99;
 	bool related;    /* the guest's clock to the host's, and so oneway_ns is known */
 	double error_ns; /* of the relation */
 };
@@ -51,8 +61,21 @@ struct anchor {
 	uint64_t error_ticks;
 };
 
+struct rtt_report {
+	struct host host;
+	const struct bench_opts *opts;
+	struct rtt_row rows[RTT_MAX_ROWS];
+	unsigned int nr_rows;
+	bool interrupted;
+};
+
 /* Measures and reports; an enum cli_exit. */
 int rtt_run(const struct bench_opts *opts);
+
+/* The two halves of it. rtt_measure_all() gives an enum cli_exit, and rows that are freed here. */
+int rtt_measure_all(struct rtt_report *report);
+void rtt_free_rows(struct rtt_report *report);
+int rtt_show(const struct rtt_report *report); /* on standard output; an enum cli_exit */
 
 /* 0; -EINTR: interrupted, what is finished stands; else has said why. */
 int rtt_measure(struct rtt_row *row, const struct bench_opts *opts);
@@ -70,8 +93,6 @@ int rtt_command(struct path *path, const struct guest_access *ring, uint64_t ans
 #define RTT_WORD (GUEST_SCRATCH + 64u) /* not on the answer's line */
 #define RTT_TRIPS (GUEST_SCRATCH + 0x10000u)
 #define RTT_EXCHANGES (GUEST_SCRATCH + 0x20000u)
-
-#define RTT_BATCH ANSWERS_MAX /* trips in one command */
 
 _Static_assert(RTT_BATCH * sizeof(struct guest_trip) <= RTT_EXCHANGES - RTT_TRIPS, "must fit");
 

@@ -31,3 +31,8 @@ bool rtt_consumer_applies(const struct rtt_consumer *consumer, const struct vm_b
 		return false;
 	return consumer->anywhere || (type->kind != &path_elided && opts->place == &bench_thread);
 }
+
+const char *rtt_answer(const struct rtt_consumer *consumer)
+{
+	return consumer->interrupts ? "interrupt" : "word";
+}

@@ -98,6 +98,17 @@ static void note_trips(struct rtt_row *row, const struct anchor anchors[2],
 	}
 }
 
+/* The last trips; they are sorted, for all of them will be. */
+static void note_batch(struct rtt_row *row, uint64_t count)
+{
+	double *last = row->trip_ns + row->trips - count;
+
+	stats_sort(last, count);
+	row->batch_p50[row->batches] = stats_percentile(last, count, 0.5);
+	row->batch_p99[row->batches] = stats_percentile(last, count, 0.99);
+	row->batches++;
+}
+
 static int run_batch(struct rtt_row *row, struct rig *rig, struct answering *a, uint64_t count)
 {
 	struct path *path = &rig->paths[0];
@@ -122,6 +133,7 @@ static int run_batch(struct rtt_row *row, struct rig *rig, struct answering *a, 
 		return err;
 	note_error(row, anchors);
 	note_trips(row, anchors, trips, answers, count);
+	note_batch(row, count);
 	return 0;
 }
 
@@ -136,7 +148,7 @@ static int run_batches(struct rtt_row *row, struct rig *rig, struct answering *a
 	uint64_t rings = rig->opts->rings;
 	int err = run_batch(row, rig, a, batch(rings));
 
-	row->trips = 0;
+	row->trips = row->batches = 0;
 	row->error_ns = 0;
 	while (!err && row->trips < rings)
 		err = run_batch(row, rig, a, batch(rings - row->trips));

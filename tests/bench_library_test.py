@@ -92,7 +92,8 @@ def test_dispatch():
          all(r["available"] == (two_cpus() or r["threads"] == 1) for r in d["results"]))
     case("control calls are counted by the second, alone and in one commit",
          [r["case"] for r in calls] == ["assign", "deassign", "assign-batch", "deassign-batch"] and
-         all(r["per_second"] > 0 and r["ns_per_access"] is None for r in calls))
+         all(abs(r["per_second"] * r["ns_per_access"] / 1e9 - 1) < 1e-3 and
+             0 < r["ci_low"] <= r["ns_per_access"] <= r["ci_high"] for r in calls))
 
 
 def test_dispatch_on_one_cpu():
