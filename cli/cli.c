@@ -58,7 +58,8 @@ static bool seen_before(int index, bool first)
 	return before;
 }
 
-int cli_option(int argc, char **argv, const struct option *options)
+/* order: how getopt_long(3) is to take a word that is no option. */
+static int next_option(int argc, char **argv, const struct option *options, const char *order)
 {
 	bool first = optind <= 1; /* 0: getopt_long(3) is to forget the command line before */
 	const char *arg = argv[first ? 1 : optind];
@@ -66,7 +67,9 @@ int cli_option(int argc, char **argv, const struct option *options)
 	int val;
 
 	opterr = 0;
-	val = getopt_long(argc, argv, "+:", options, &index);
+	val = getopt_long(argc, argv, order, options, &index);
+	if (val == CLI_WORD)
+		return val;
 	if (val == -1 && optind < argc)
 		cli_usage("%s: takes no argument, '%s' is one", argv[0], argv[optind]);
 	else if (val == ':')
@@ -80,6 +83,16 @@ int cli_option(int argc, char **argv, const struct option *options)
 	else
 		return val;
 	return '?';
+}
+
+int cli_option(int argc, char **argv, const struct option *options)
+{
+	return next_option(argc, argv, options, "+:");
+}
+
+int cli_option_or_word(int argc, char **argv, const struct option *options)
+{
+	return next_option(argc, argv, options, "-:");
 }
 
 bool cli_number(const char *name, const char *text, uint64_t min, uint64_t max, uint64_t *number)

@@ -28,7 +28,8 @@ struct command {
 };
 
 extern const struct command command_bench, command_bench_dispatch, command_bench_regions,
-	command_conform, command_device, command_endpoint, command_info, command_watch;
+	command_compare, command_conform, command_device, command_endpoint, command_info,
+	command_watch;
 
 /* One line on standard error, "bellwire: " in front. cli_usage() returns CLI_USAGE, cli_failed()
  * CLI_FAILED. */
@@ -41,6 +42,10 @@ int cli_failed(const char *format, ...) __attribute__((format(printf, 1, 2)));
  * long only; one given twice is wrong, and so is an argument that is no option.
  */
 int cli_option(int argc, char **argv, const struct option *options);
+
+/* The same, but an argument that is no option is CLI_WORD, and in optarg. */
+#define CLI_WORD 1
+int cli_option_or_word(int argc, char **argv, const struct option *options);
 
 /* A decimal number from min to max, all of text. name is what to call it in the complaint. */
 bool cli_number(const char *name, const char *text, uint64_t min, uint64_t max, uint64_t *number);

@@ -9,13 +9,10 @@
 #include <stdio.h>
 #include <string.h>
 
-static const struct command *const commands[] = { &command_bench,
-						  &command_conform,
-						  &command_device,
-						  &command_endpoint,
-						  &command_info,
-						  &command_watch,
-						  NULL };
+static const struct command *const commands[] = { &command_bench,    &command_compare,
+						  &command_conform,  &command_device,
+						  &command_endpoint, &command_info,
+						  &command_watch,    NULL };
 
 static const struct command *find(const struct command *const *table, const char *name)
 {

@@ -23,7 +23,7 @@ offers() {
 }
 
 offers "bench" be
-offers "conform" help c
+offers "compare conform" help c
 offers "dispatch" bench d
 offers "--case" conform --ca
 offers "--peer" bench --json --p --pe
