@@ -158,12 +158,31 @@ struct bench_report {
 
 void bench_print(const struct bench_report *report);
 void bench_print_bars(const struct bench *bench);
-void bench_print_advice(const struct bench *bench, const struct bench_opts *opts);
+/* A sentence a line. */
+void bench_print_advice(FILE *out, const struct bench *bench, const struct bench_opts *opts);
 int bench_print_json(const struct bench_report *report); /* an enum cli_exit */
+
+/* A column of the table, left to right. */
+#define BENCH_CELL 32
+
+struct bench_column {
+	const char *head;
+	int width;
+	unsigned int rank; /* on a narrow terminal the highest goes first */
+	void (*cell)(const struct row *row, char text[BENCH_CELL]); /* "-" is there already */
+};
+
+extern const struct bench_column bench_columns[];
+extern const size_t bench_nr_columns;
 
 /* The file is opened before anything is measured, and written at the end. -1: has said why. */
 int bench_svg_open(const char *file);
 int bench_svg_write(const struct bench_report *report, int fd); /* an enum cli_exit */
 void bench_svg_close(const char *file, int fd);                 /* removes it if it stayed empty */
+
+/* Bars of the medians, as commands of a gnuplot script. panel: any number, another for each. */
+void bench_plot_bars(FILE *out, const struct bench *bench, unsigned int panel);
+unsigned int bench_nr_bars(const struct bench *bench);
+const char *bench_colour(const char *path); /* "0xrrggbb" */
 
 #endif

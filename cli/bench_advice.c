@@ -7,7 +7,7 @@
 
 #define QUIET_SHARE 0.95
 
-static void advise_hop(const struct bench *bench)
+static void advise_hop(FILE *out, const struct bench *bench)
 {
 	const struct row *userspace = bench_row(bench, "userspace-pio");
 	const struct row *direct = bench_row(bench, "ioeventfd-pio");
@@ -19,36 +19,39 @@ static void advise_hop(const struct bench *bench)
 	saved = userspace->ns.median - direct->ns.median;
 	term_number(whole, userspace->ns.median);
 	if (saved > 0)
-		printf("- The hop through a handler costs %s of the %s ns of a PIO ring; an "
-		       "ioeventfd "
-		       "saves it.\n",
-		       term_number(hop, saved), whole);
+		fprintf(out,
+			"- The hop through a handler costs %s of the %s ns of a PIO ring; an "
+			"ioeventfd "
+			"saves it.\n",
+			term_number(hop, saved), whole);
 	else
-		printf("- An ioeventfd saves nothing over a handler here: both are a system call "
-		       "of "
-		       "%s ns.\n",
-		       whole);
+		fprintf(out,
+			"- An ioeventfd saves nothing over a handler here: both are a system call "
+			"of "
+			"%s ns.\n",
+			whole);
 }
 
-static void advise_elision(const struct bench *bench)
+static void advise_elision(FILE *out, const struct bench *bench)
 {
 	const struct row *elided = bench_row(bench, "elided-pio");
 	const struct row *fd = bench_row(bench, "ioeventfd-pio");
 
 	if (elided && fd)
-		printf("- A busy consumer that waits in bw_poller_run(), and leaves the fd alone, "
-		       "makes a PIO ring %.1f times cheaper.\n",
-		       fd->ns.median / elided->ns.median);
+		fprintf(out,
+			"- A busy consumer that waits in bw_poller_run(), and leaves the fd alone, "
+			"makes a PIO ring %.1f times cheaper.\n",
+			fd->ns.median / elided->ns.median);
 }
 
-static void advise_space(const struct bench *bench)
+static void advise_space(FILE *out, const struct bench *bench)
 {
 	const struct row *pio = bench_row(bench, "ioeventfd-pio");
 	const struct row *mmio = bench_row(bench, "ioeventfd-mmio");
 
 	if (pio && mmio)
-		printf("- An MMIO ioeventfd costs %.2f times what a PIO one does.\n",
-		       mmio->ns.median / pio->ns.median);
+		fprintf(out, "- An MMIO ioeventfd costs %.2f times what a PIO one does.\n",
+			mmio->ns.median / pio->ns.median);
 }
 
 static const struct row *worst_ratio(const struct bench *bench)
@@ -66,34 +69,34 @@ static const struct row *worst_ratio(const struct bench *bench)
 }
 
 /* Only an interval that lies beyond that of the A/A pair is a difference. */
-static void advise_library(const struct bench *bench)
+static void advise_library(FILE *out, const struct bench *bench)
 {
 	const struct row *worst = worst_ratio(bench);
 	const struct stats *aa = &bench->aa->ratio;
 
-	printf("- Noise: %s against itself is %.3f (%.3f..%.3f).\n", bench->aa_of->type->name,
-	       aa->median, aa->low, aa->high);
+	fprintf(out, "- Noise: %s against itself is %.3f (%.3f..%.3f).\n", bench->aa_of->type->name,
+		aa->median, aa->low, aa->high);
 	if (worst)
-		printf("- The library at its worst is %s, %.3f times raw: %s.\n", worst->type->name,
-		       worst->ratio.median,
-		       worst->ratio.low > aa->high ? "more than noise" : "no more than noise");
+		fprintf(out, "- The library at its worst is %s, %.3f times raw: %s.\n",
+			worst->type->name, worst->ratio.median,
+			worst->ratio.low > aa->high ? "more than noise" : "no more than noise");
 }
 
 /* What the peer does with a syscall less or more is in docs/peer.md. */
-static void advise_peer(const struct bench *bench)
+static void advise_peer(FILE *out, const struct bench *bench)
 {
 	for (unsigned int i = 0; i < bench->nr_rows; i++) {
 		const struct row *row = &bench->rows[i];
 
 		if (row->available && row->has_peer_ratio)
-			printf("- %s is %.3f (%.3f..%.3f) of %s.\n", row->type->name,
-			       row->peer_ratio.median, row->peer_ratio.low, row->peer_ratio.high,
-			       row->type->peer);
+			fprintf(out, "- %s is %.3f (%.3f..%.3f) of %s.\n", row->type->name,
+				row->peer_ratio.median, row->peer_ratio.low, row->peer_ratio.high,
+				row->type->peer);
 	}
 }
 
 /* On these paths the vCPU's thread never sleeps: what it did not get, somebody else did. */
-static void advise_quiet(const struct bench *bench)
+static void advise_quiet(FILE *out, const struct bench *bench)
 {
 	double share = 0;
 	unsigned int rows = 0;
@@ -108,22 +111,24 @@ static void advise_quiet(const struct bench *bench)
 	}
 	share /= rows;
 	if (share < QUIET_SHARE)
-		printf("- Not to be trusted: the vCPU's thread had its CPU for only %.0f %% of the "
-		       "time, something else runs there.\n",
-		       100 * share);
+		fprintf(out,
+			"- Not to be trusted: the vCPU's thread had its CPU for only %.0f %% of "
+			"the "
+			"time, something else runs there.\n",
+			100 * share);
 }
 
-void bench_print_advice(const struct bench *bench, const struct bench_opts *opts)
+void bench_print_advice(FILE *out, const struct bench *bench, const struct bench_opts *opts)
 {
-	putchar('\n');
-	advise_hop(bench);
-	advise_space(bench);
-	advise_elision(bench);
-	advise_library(bench);
-	advise_peer(bench);
+	advise_hop(out, bench);
+	advise_space(out, bench);
+	advise_elision(out, bench);
+	advise_library(out, bench);
+	advise_peer(out, bench);
 	if (opts->vcpu_cpu == opts->endpoint.cpu)
-		puts("- vCPU and endpoint share a CPU: the guest's stall holds the endpoint's "
-		     "work.");
+		fputs("- vCPU and endpoint share a CPU: the guest's stall holds the endpoint's "
+		      "work.\n",
+		      out);
 	else
-		advise_quiet(bench);
+		advise_quiet(out, bench);
 }

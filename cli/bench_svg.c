@@ -2,18 +2,14 @@
  *
  * The chart: a script for gnuplot, which draws into a file that is already open.
  */
-#define _GNU_SOURCE
 #include "cli/bench.h"
 #include "cli/cli.h"
+#include "cli/gnuplot.h"
 #include "cli/term.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
-#include <spawn.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #define WIDTH 960
@@ -31,23 +27,16 @@ int bench_svg_open(const char *file)
 	return fd;
 }
 
-static off_t regular_size(int fd)
-{
-	struct stat st;
-
-	return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) ? st.st_size : -1;
-}
-
 void bench_svg_close(const char *file, int fd)
 {
 	if (fd < 0)
 		return;
-	if (regular_size(fd) == 0)
+	if (gnuplot_size(fd) == 0)
 		unlink(file);
 	close(fd);
 }
 
-static const char *colour(const struct row *row)
+const char *bench_colour(const char *path)
 {
 	static const struct {
 		const char *prefix, *colour;
@@ -59,19 +48,12 @@ static const char *colour(const struct row *row)
 	};
 
 	for (size_t i = 0; i < sizeof(colours) / sizeof(colours[0]); i++)
-		if (strncmp(row->type->name, colours[i].prefix, strlen(colours[i].prefix)) == 0)
+		if (strncmp(path, colours[i].prefix, strlen(colours[i].prefix)) == 0)
 			return colours[i].colour;
 	return "0x000000";
 }
 
-/* In gnuplot's single quotes, where only the quote itself is special. */
-static void print_quoted(FILE *out, const char *text)
-{
-	for (; *text; text++)
-		fputs((char[3]){ *text, *text == '\'' ? '\'' : '\0' }, out);
-}
-
-static unsigned int nr_bars(const struct bench *bench)
+unsigned int bench_nr_bars(const struct bench *bench)
 {
 	unsigned int bars = 0;
 
@@ -92,25 +74,32 @@ static void print_data(FILE *out, const struct bench *bench, unsigned int panel)
 
 		if (row->available)
 			fprintf(out, "%u %s %.1f %.1f %.1f %s %s\n", y++, row->type->name,
-				row->ns.median, row->ns.low, row->ns.high, colour(row),
-				term_number(number, row->ns.median));
+				row->ns.median, row->ns.low, row->ns.high,
+				bench_colour(row->type->name), term_number(number, row->ns.median));
 	}
 	fputs("EOD\n", out);
+}
+
+void bench_plot_bars(FILE *out, const struct bench *bench, unsigned int panel)
+{
+	print_data(out, bench, panel);
+	fprintf(out,
+		"set yrange [%u.6:-0.6]\n"
+		"plot $panel%u using (0):1:(0):3:($1-0.36):($1+0.36):(int(column(6))):ytic(2) "
+		"with boxxyerror fs solid noborder lc rgb variable notitle, "
+		"'' using 3:1:4:5 with xerrorbars pt -1 lw 1.2 lc rgb '#303030' notitle, "
+		"'' using 5:1:7 with labels left offset 0.8,0 font ',11' notitle\n",
+		bench_nr_bars(bench) - 1, panel);
 }
 
 static void print_panel(FILE *out, const struct bench *bench, unsigned int panel, double top,
 			double height)
 {
-	print_data(out, bench, panel);
 	fprintf(out,
 		"set size 1,%.4f\nset origin 0,%.4f\n"
-		"set title '%s, %ju rounds' font ',13' offset 0,-0.5\nset yrange [%u.6:-0.6]\n"
-		"plot $panel%u using (0):1:(0):3:($1-0.36):($1+0.36):(int(column(6))):ytic(2) "
-		"with boxxyerror fs solid noborder lc rgb variable notitle, "
-		"'' using 3:1:4:5 with xerrorbars pt -1 lw 1.2 lc rgb '#303030' notitle, "
-		"'' using 5:1:7 with labels left offset 0.8,0 font ',11' notitle\n",
-		height, top - height, vm_backend_name(bench->be), (uintmax_t)bench->rounds,
-		nr_bars(bench) - 1, panel);
+		"set title '%s, %ju rounds' font ',13' offset 0,-0.5\n",
+		height, top - height, vm_backend_name(bench->be), (uintmax_t)bench->rounds);
+	bench_plot_bars(out, bench, panel);
 }
 
 static unsigned int chart_height(const struct bench_report *report)
@@ -118,8 +107,8 @@ static unsigned int chart_height(const struct bench_report *report)
 	unsigned int height = TITLE_HEIGHT;
 
 	for (unsigned int i = 0; i < report->nr_benches; i++)
-		if (nr_bars(&report->benches[i]))
-			height += PANEL_HEIGHT + ROW_HEIGHT * nr_bars(&report->benches[i]);
+		if (bench_nr_bars(&report->benches[i]))
+			height += PANEL_HEIGHT + ROW_HEIGHT * bench_nr_bars(&report->benches[i]);
 	return height;
 }
 
@@ -129,9 +118,9 @@ static void print_panels(FILE *out, const struct bench_report *report, unsigned 
 
 	for (unsigned int i = 0; i < report->nr_benches; i++) {
 		const struct bench *bench = &report->benches[i];
-		double share = (double)(PANEL_HEIGHT + ROW_HEIGHT * nr_bars(bench)) / height;
+		double share = (double)(PANEL_HEIGHT + ROW_HEIGHT * bench_nr_bars(bench)) / height;
 
-		if (nr_bars(bench) == 0)
+		if (bench_nr_bars(bench) == 0)
 			continue;
 		print_panel(out, bench, i, top, share);
 		top -= share;
@@ -146,9 +135,9 @@ static void print_script(FILE *out, const struct bench_report *report)
 		"set terminal svg size %d,%u noenhanced font 'sans-serif,12' background '#ffffff'\n"
 		"set multiplot title 'What a doorbell costs: guest stall per ring'.\"\\n\".'",
 		WIDTH, height);
-	print_quoted(out, report->host.kernel);
+	gnuplot_quoted(out, report->host.kernel);
 	fputs(" on ", out);
-	print_quoted(out, report->host.cpu);
+	gnuplot_quoted(out, report->host.cpu);
 	fprintf(out,
 		"%s, guest at CPL %u' font ',13'\n"
 		"set lmargin 20\nset rmargin 8\nset tmargin 2\nset bmargin 3.2\n"
@@ -164,76 +153,14 @@ static void print_script(FILE *out, const struct bench_report *report)
 	fputs("unset multiplot\n", out);
 }
 
-/* gnuplot with in as its standard input and out as its standard output, and signals as usual. */
-static int spawn_gnuplot(pid_t *pid, int in, int out)
+static void script(FILE *out, const void *opaque)
 {
-	char *argv[] = { "gnuplot", "-", NULL };
-	posix_spawn_file_actions_t files;
-	posix_spawnattr_t attr;
-	sigset_t none, broken_pipe;
-	int err = posix_spawn_file_actions_init(&files);
-
-	if (err)
-		return -err;
-	err = posix_spawnattr_init(&attr);
-	if (err)
-		goto destroy_files;
-	sigemptyset(&none);
-	sigemptyset(&broken_pipe);
-	sigaddset(&broken_pipe, SIGPIPE);
-	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-	posix_spawnattr_setsigmask(&attr, &none);
-	posix_spawnattr_setsigdefault(&attr, &broken_pipe);
-	err = posix_spawn_file_actions_adddup2(&files, in, STDIN_FILENO);
-	if (!err)
-		err = posix_spawn_file_actions_adddup2(&files, out, STDOUT_FILENO);
-	if (!err)
-		err = posix_spawnp(pid, argv[0], &files, &attr, argv, environ);
-	posix_spawnattr_destroy(&attr);
-destroy_files:
-	posix_spawn_file_actions_destroy(&files);
-	return -err;
-}
-
-/* Takes fd over. */
-static void send_script(const struct bench_report *report, int fd)
-{
-	FILE *out = fdopen(fd, "w");
-
-	if (!out) {
-		close(fd);
-		return;
-	}
-	print_script(out, report);
-	fclose(out);
-}
-
-static bool ended_well(pid_t pid)
-{
-	int status;
-
-	return waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+	print_script(out, opaque);
 }
 
 int bench_svg_write(const struct bench_report *report, int fd)
 {
-	int script[2], err;
-	pid_t pid;
-
 	if (chart_height(report) == TITLE_HEIGHT)
 		return cli_failed("nothing to draw");
-	if (pipe2(script, O_CLOEXEC) < 0)
-		return cli_failed("gnuplot: %s", strerror(errno));
-	err = spawn_gnuplot(&pid, script[0], fd);
-	close(script[0]);
-	if (err) {
-		close(script[1]);
-		return cli_failed("the chart needs gnuplot: %s", strerror(-err));
-	}
-	if (regular_size(fd) > 0 && ftruncate(fd, 0) < 0)
-		err = -errno;
-	send_script(report, script[1]);
-	if (!ended_well(pid) || err || regular_size(fd) == 0)
-		return cli_failed("gnuplot could not draw the chart");
-	return CLI_OK;
+	return gnuplot_draw(script, report, fd);
 }

@@ -9,82 +9,73 @@
 #include <math.h>
 #include <string.h>
 
-#define CELL 32
-
-struct column {
-	const char *head;
-	int width;
-	unsigned int rank; /* on a narrow terminal the highest goes first */
-	void (*cell)(const struct row *row, char text[CELL]);
-};
-
-static void cell_ns(const struct row *row, char text[CELL])
+static void cell_ns(const struct row *row, char text[BENCH_CELL])
 {
 	term_number(text, row->ns.median);
 }
 
-static void cell_interval(const struct row *row, char text[CELL])
+static void cell_interval(const struct row *row, char text[BENCH_CELL])
 {
 	char low[TERM_NUMBER], high[TERM_NUMBER];
 
-	snprintf(text, CELL, "%.14s..%.14s", term_number(low, row->ns.low),
+	snprintf(text, BENCH_CELL, "%.14s..%.14s", term_number(low, row->ns.low),
 		 term_number(high, row->ns.high));
 }
 
-static void cell_iops(const struct row *row, char text[CELL])
+static void cell_iops(const struct row *row, char text[BENCH_CELL])
 {
 	term_number(text, 1e9 / row->ns.median);
 }
 
-static void cell_ratio(const struct row *row, char text[CELL])
+static void cell_ratio(const struct row *row, char text[BENCH_CELL])
 {
 	if (row->has_ratio)
-		snprintf(text, CELL, "%.3f", row->ratio.median);
+		snprintf(text, BENCH_CELL, "%.3f", row->ratio.median);
 }
 
-static void cell_ratio_interval(const struct row *row, char text[CELL])
+static void cell_ratio_interval(const struct row *row, char text[BENCH_CELL])
 {
 	if (row->has_ratio)
-		snprintf(text, CELL, "%.3f..%.3f", row->ratio.low, row->ratio.high);
+		snprintf(text, BENCH_CELL, "%.3f..%.3f", row->ratio.low, row->ratio.high);
 }
 
-static void cell_speedup(const struct row *row, char text[CELL])
+static void cell_speedup(const struct row *row, char text[BENCH_CELL])
 {
 	if (row->has_speedup)
-		snprintf(text, CELL, "%.2fx", row->speedup.median);
+		snprintf(text, BENCH_CELL, "%.2fx", row->speedup.median);
 }
 
-static void cell_exits(const struct row *row, char text[CELL])
+static void cell_exits(const struct row *row, char text[BENCH_CELL])
 {
 	if (!isnan(row->exits.median))
-		snprintf(text, CELL, "%.2f", row->exits.median);
+		snprintf(text, BENCH_CELL, "%.2f", row->exits.median);
 }
 
-static void cell_vcpu(const struct row *row, char text[CELL])
+static void cell_vcpu(const struct row *row, char text[BENCH_CELL])
 {
 	term_number(text, row->vcpu_cpu_ns.median);
 }
 
-static void cell_endpoint(const struct row *row, char text[CELL])
+static void cell_endpoint(const struct row *row, char text[BENCH_CELL])
 {
 	if (row->rung && !isnan(row->endpoint_cpu_ns.median))
 		term_number(text, row->endpoint_cpu_ns.median);
 }
 
-static void cell_rings(const struct row *row, char text[CELL])
+static void cell_rings(const struct row *row, char text[BENCH_CELL])
 {
 	term_number(text, (double)row->rings);
 }
 
-static void cell_lost(const struct row *row, char text[CELL])
+static void cell_lost(const struct row *row, char text[BENCH_CELL])
 {
 	if (row->rung)
-		snprintf(text, CELL, "%" PRId64, bench_lost(row));
+		snprintf(text, BENCH_CELL, "%" PRId64, bench_lost(row));
 }
 
 #define NAME_WIDTH 18
 
-static const struct column columns[] = {
+const struct bench_column bench_columns[] = {
 	{ "ns/ring", 8, 0, cell_ns },
 	{ "interval", 16, 5, cell_interval },
 	{ "rings/s", 11, 1, cell_iops },
@@ -98,15 +89,15 @@ static const struct column columns[] = {
 	{ "lost", 5, 0, cell_lost },
 };
 
-#define NR_COLUMNS (sizeof(columns) / sizeof(columns[0]))
+const size_t bench_nr_columns = sizeof(bench_columns) / sizeof(bench_columns[0]);
 
 static unsigned int width_up_to(unsigned int rank)
 {
 	unsigned int width = NAME_WIDTH;
 
-	for (size_t i = 0; i < NR_COLUMNS; i++)
-		if (columns[i].rank <= rank)
-			width += (unsigned int)columns[i].width + 1;
+	for (size_t i = 0; i < bench_nr_columns; i++)
+		if (bench_columns[i].rank <= rank)
+			width += (unsigned int)bench_columns[i].width + 1;
 	return width;
 }
 
@@ -123,22 +114,22 @@ static unsigned int fitting_rank(void)
 static void print_head(unsigned int rank)
 {
 	printf("%-*s", NAME_WIDTH, "path");
-	for (size_t i = 0; i < NR_COLUMNS; i++)
-		if (columns[i].rank <= rank)
-			printf(" %*s", columns[i].width, columns[i].head);
+	for (size_t i = 0; i < bench_nr_columns; i++)
+		if (bench_columns[i].rank <= rank)
+			printf(" %*s", bench_columns[i].width, bench_columns[i].head);
 	putchar('\n');
 }
 
 static void print_row(const struct row *row, unsigned int rank)
 {
 	printf("%-*s", NAME_WIDTH, row->type->name);
-	for (size_t i = 0; i < NR_COLUMNS; i++) {
-		char text[CELL] = "-";
+	for (size_t i = 0; i < bench_nr_columns; i++) {
+		char text[BENCH_CELL] = "-";
 
-		if (columns[i].rank > rank)
+		if (bench_columns[i].rank > rank)
 			continue;
-		columns[i].cell(row, text);
-		printf(" %*s", columns[i].width, text);
+		bench_columns[i].cell(row, text);
+		printf(" %*s", bench_columns[i].width, text);
 	}
 	putchar('\n');
 }
@@ -192,7 +183,8 @@ static void print_bench(const struct bench *bench, const struct bench_opts *opts
 		return;
 	print_total(bench);
 	bench_print_bars(bench);
-	bench_print_advice(bench, opts);
+	putchar('\n');
+	bench_print_advice(stdout, bench, opts);
 }
 
 void bench_print(const struct bench_report *report)
