@@ -35,6 +35,7 @@ nightly: all
 	@scripts/deps check
 	@scripts/deps nested
 	@scripts/deps package
+	@scripts/deps browser
 	@scripts/nightly $(JOBS)
 
 format:

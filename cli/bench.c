@@ -4,8 +4,9 @@
  */
 #include "cli/bench.h"
 #include "cli/cli.h"
+#include "cli/gnuplot.h"
 #include "cli/interrupt.h"
-#include "cli/rtt.h"
+#include "cli/report.h"
 #include "cli/vhost.h"
 
 #include <errno.h>
@@ -48,17 +49,22 @@ static int check_rows(const struct bench *bench)
 	return status;
 }
 
+static bool has_rounds(const struct bench_report *report)
+{
+	for (unsigned int i = 0; i < report->nr_benches; i++)
+		if (report->benches[i].rounds > 0)
+			return true;
+	return false;
+}
+
 static int check(const struct bench_report *report)
 {
-	uint64_t rounds = 0;
 	int status = CLI_OK;
 
-	for (unsigned int i = 0; i < report->nr_benches; i++) {
-		rounds += report->benches[i].rounds;
+	for (unsigned int i = 0; i < report->nr_benches; i++)
 		if (check_rows(&report->benches[i]) != CLI_OK)
 			status = CLI_FAILED;
-	}
-	return rounds > 0 ? status : cli_failed("nothing could be measured");
+	return has_rounds(report) ? status : cli_failed("nothing could be measured");
 }
 
 static int show(const struct bench_report *report, int svg)
@@ -88,21 +94,51 @@ static int report_all(const struct bench_report *report, int status, int svg)
 	return status != CLI_OK ? status : shown;
 }
 
-static int run(struct bench_report *report)
-{
-	int status, svg = -1;
+/* What may be written besides: opened before anything is measured. */
+struct outputs {
+	int svg; /* -1: none */
+	struct report_file page;
+};
 
-	if (report->opts->svg) {
-		svg = bench_svg_open(report->opts->svg);
-		if (svg < 0)
+static int open_outputs(struct outputs *outputs, const struct bench_opts *opts)
+{
+	*outputs = (struct outputs){ .svg = -1 };
+	if (opts->report &&
+	    (gnuplot_check() != CLI_OK || report_file_open(&outputs->page, opts->report) != CLI_OK))
+		return CLI_FAILED;
+	if (opts->svg) {
+		outputs->svg = bench_svg_open(opts->svg);
+		if (outputs->svg < 0)
 			return CLI_FAILED;
 	}
-	host_read(&report->host);
-	if (report->opts->peer)
-		peer_version(report->peer, sizeof(report->peer));
-	status = measure(report);
-	status = report_all(report, status, svg);
-	bench_svg_close(report->opts->svg, svg);
+	return CLI_OK;
+}
+
+static void close_outputs(struct outputs *outputs, const struct bench_opts *opts)
+{
+	bench_svg_close(opts->svg, outputs->svg);
+	report_file_close(&outputs->page);
+}
+
+/* The table is there first: what the page has besides takes its time. */
+static int run(struct bench_report *report)
+{
+	struct outputs outputs;
+	int status = open_outputs(&outputs, report->opts);
+
+	if (status == CLI_OK) {
+		host_read(&report->host);
+		if (report->opts->peer)
+			peer_version(report->peer, sizeof(report->peer));
+		status = measure(report);
+		status = report_all(report, status, outputs.svg);
+	}
+	if (outputs.page.out && has_rounds(report)) {
+		int page = report_write(report, &outputs.page);
+
+		status = status != CLI_OK ? status : page;
+	}
+	close_outputs(&outputs, report->opts);
 	for (unsigned int i = 0; i < report->nr_benches; i++)
 		bench_free(&report->benches[i]);
 	return status;
@@ -160,7 +196,7 @@ const struct command command_bench = {
 		"  --accel kvm|soft|all       the back end (all)\n"
 		"  --path LIST                names or patterns: 'ioeventfd-*,null-pio' (all)\n"
 		"  --rings N                  per path and round (as many as take 10 ms)\n"
-		"  --rounds N                 1 to 1000 (101)\n"
+		"  --rounds N                 1 to 1000 (101; with --report 51)\n"
 		"  --cpl 0|3                  the privilege that the guest runs at (3)\n"
 		"  --cpus vcpu=N,endpoint=M   where the two threads are pinned\n"
 		"  --endpoint WHERE           who is rung: a thread, a process, the kernel's "
@@ -172,6 +208,9 @@ const struct command command_bench = {
 		"  --json                     one JSON document on standard output instead\n"
 		"                             (schema bellwire.bench/1)\n"
 		"  --svg FILE                 a bar chart too; needs gnuplot\n"
+		"  --report FILE              a page in HTML too, with charts, round trips and "
+		"how\n"
+		"                             the bus scales; needs gnuplot\n"
 		"  --peer qemu                a qemu-system-x86_64 beside us, in the same rounds:\n"
 		"                             -accel kvm beside kvm, tcg beside soft\n"
 		"\n"

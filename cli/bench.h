@@ -11,7 +11,7 @@
  * bench_sample.c  one sample               rtt.h            round trips
  * bench_endpoint.c  where who is rung is  vhost.h          a vhost-user endpoint
  * bench_remote.c  a device model           peer.h           QEMU beside us
- *                 in another process
+ *                 in another process       report.h         the page
  */
 #ifndef BELLWIRE_BENCH_H
 #define BELLWIRE_BENCH_H
@@ -91,6 +91,7 @@ struct bench_opts {
 	const char *svg;
 	const char *vhost_user; /* socket of the back end that is the endpoint, or NULL (vhost.h) */
 	const char *image;      /* what the back end's device holds, or NULL */
+	const char *report;
 };
 
 /* CLI_OK, or CLI_USAGE and has said why. */
@@ -100,6 +101,9 @@ int rtt_opts_parse(struct bench_opts *opts, int argc, char **argv);
 /* What --endpoint says; false: it has said why not. */
 bool bench_parse_endpoint(struct bench_opts *opts, const char *text);
 const char *bench_endpoint_name(const struct bench_opts *opts);
+/* For round trips beside what opts is for: the same back ends, CPUs and privilege, and those of its
+ * paths on which somebody is rung. */
+void rtt_opts_like(struct bench_opts *rtt, const struct bench_opts *opts, uint64_t rings);
 
 /* One round of one path, per ring. */
 struct sample {

@@ -77,7 +77,7 @@ static int parse(struct dispatch_opts *opts, int argc, char **argv)
 	return CLI_OK;
 }
 
-static int measure(struct dispatch_report *report)
+int dispatch_measure(struct dispatch_report *report)
 {
 	int err = pin_thread(report->opts->cpus[0]);
 
@@ -98,7 +98,7 @@ static int run(struct dispatch_report *report)
 	int err, shown;
 
 	host_read(&report->host);
-	err = measure(report);
+	err = dispatch_measure(report);
 	report->interrupted = err == -EINTR;
 	shown = dispatch_show(report);
 	if (!err && report->lost > 0)

@@ -14,22 +14,18 @@
 #include <sys/random.h>
 
 #define DEFAULT_ROUNDS 101u
+#define REPORT_ROUNDS 51u /* there is more to measure */
 #define RTT_DEFAULT_RINGS 10000u
+#define RTT_PATHS "userspace-*,ioeventfd-*,elided-*"
 
 static const struct option bench_options[] = {
-	{ "accel", required_argument, NULL, 'a' },
-	{ "path", required_argument, NULL, 'p' },
-	{ "rings", required_argument, NULL, 'r' },
-	{ "rounds", required_argument, NULL, 'R' },
-	{ "cpl", required_argument, NULL, 'l' },
-	{ "cpus", required_argument, NULL, 'c' },
-	{ "seed", required_argument, NULL, 's' },
-	{ "json", no_argument, NULL, 'j' },
-	{ "svg", required_argument, NULL, 'S' },
-	{ "endpoint", required_argument, NULL, 'e' },
-	{ "image", required_argument, NULL, 'i' },
-	{ "peer", required_argument, NULL, 'P' },
-	{},
+	{ "accel", required_argument, NULL, 'a' },    { "path", required_argument, NULL, 'p' },
+	{ "rings", required_argument, NULL, 'r' },    { "rounds", required_argument, NULL, 'R' },
+	{ "cpl", required_argument, NULL, 'l' },      { "cpus", required_argument, NULL, 'c' },
+	{ "seed", required_argument, NULL, 's' },     { "json", no_argument, NULL, 'j' },
+	{ "svg", required_argument, NULL, 'S' },      { "report", required_argument, NULL, 'H' },
+	{ "endpoint", required_argument, NULL, 'e' }, { "image", required_argument, NULL, 'i' },
+	{ "peer", required_argument, NULL, 'P' },     {},
 };
 
 static const struct option rtt_options[] = {
@@ -215,6 +211,9 @@ static bool parse_option(struct bench_opts *opts, int option)
 	case 'S':
 		opts->svg = optarg;
 		return true;
+	case 'H':
+		opts->report = optarg;
+		return true;
 	default:
 		return false;
 	}
@@ -250,15 +249,26 @@ int bench_opts_parse(struct bench_opts *opts, int argc, char **argv)
 {
 	int status;
 
-	*opts = (struct bench_opts){ .rounds = DEFAULT_ROUNDS, .cpl = 3, .seed = any_seed() };
+	*opts = (struct bench_opts){ .cpl = 3, .seed = any_seed() };
 	status = parse(opts, argc, argv, bench_options);
 	select_default(opts);
+	if (opts->rounds == 0)
+		opts->rounds = opts->report ? REPORT_ROUNDS : DEFAULT_ROUNDS;
 	return status;
 }
 
 int rtt_opts_parse(struct bench_opts *opts, int argc, char **argv)
 {
 	*opts = (struct bench_opts){ .rings = RTT_DEFAULT_RINGS, .cpl = 3 };
-	parse_paths(opts, "userspace-*,ioeventfd-*,elided-*");
+	parse_paths(opts, RTT_PATHS);
 	return parse(opts, argc, argv, rtt_options);
+}
+
+void rtt_opts_like(struct bench_opts *rtt, const struct bench_opts *opts, uint64_t rings)
+{
+	*rtt = *opts;
+	rtt->rings = rings;
+	parse_paths(rtt, RTT_PATHS);
+	for (unsigned int i = 0; i < bench_nr_paths; i++)
+		rtt->selected[i] = rtt->selected[i] && opts->selected[i];
 }

@@ -35,6 +35,8 @@ int vhost_check_opts(struct bench_opts *opts, bool rtt)
 		return cli_usage("--endpoint vhost-user: names no socket");
 	if (opts->svg)
 		return cli_usage("--svg: there is no chart of a vhost-user endpoint");
+	if (opts->report)
+		return cli_usage("--report: there is no page of a vhost-user endpoint");
 	if (opts->rings > VHOST_MAX_BATCH)
 		return cli_usage("--rings takes a number from 1 to %u with a vhost-user endpoint",
 				 VHOST_MAX_BATCH);

@@ -59,6 +59,9 @@ struct dispatch_row *dispatch_row(struct dispatch_report *report, const char *na
 void dispatch_no_row(struct dispatch_report *report, const char *name, uint64_t entries,
 		     unsigned int threads, const char *why);
 
+/* One case after another. 0; -EINTR: interrupted, what is finished stands; else has said why. */
+int dispatch_measure(struct dispatch_report *report);
+
 /* Standard output; an enum cli_exit. */
 int dispatch_show(const struct dispatch_report *report);
 

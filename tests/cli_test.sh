@@ -97,6 +97,7 @@ refuses "not ''" bench --cpus vcpu=0,
 refuses "'--rounds'" bench rtt --rounds 2
 refuses "1 to 1000000, not '1000001'" bench rtt --rings 1000001
 refuses "'rtt'" bench --json rtt
+refuses "--report needs an argument" bench --report
 
 run --version
 [ $status = 0 ] && grep -qE '^bellwire [0-9]+\.[0-9]+' out

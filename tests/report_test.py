@@ -1,0 +1,173 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+#
+# usage: tests/report_test.py BELLWIRE
+#
+# bellwire bench --report without a browser, in TAP: the page is well-formed, complete and needs
+# nothing else, and a file is there whole or not at all. How it looks is for
+# tests/report_browser_test.py.
+import os
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import tempfile
+import time
+import xml.etree.ElementTree as xml
+
+bellwire = os.path.abspath(sys.argv[1])
+FEW = ("bench", "--accel", "soft", "--rounds", "6", "--rings", "50")
+HTML = "{http://www.w3.org/1999/xhtml}"
+SVG = "{http://www.w3.org/2000/svg}"
+cases = failures = 0
+
+
+def case(name, good, why=""):
+    global cases, failures
+    cases += 1
+    failures += not good
+    if not good and why:
+        print(f"# {why}")
+    print(f"{'ok' if good else 'not ok'} {cases} - {name}")
+
+
+def run(*args, **more):
+    return subprocess.run([bellwire, *args], capture_output=True, text=True, check=False, **more)
+
+
+def refused(name, report, word, **more):
+    """Before anything is measured, in one line."""
+    done = run(*FEW, "--report", report, **more)
+    good = done.returncode == 1 and not done.stdout and done.stderr.count("\n") == 1
+    case(name, good and word in done.stderr, f"{done.returncode} {done.stderr!r}")
+
+
+def check_structure(page):
+    tree = xml.parse(page).getroot()
+    parents = {child: parent for parent in tree.iter() for child in parent}
+    ids = [e.get("id") for e in tree.iter() if e.get("id")]
+    case("no id is there twice", len(ids) == len(set(ids)))
+    missing = {ref for e in tree.iter() for ref in (e.get("aria-labelledby") or "").split()}
+    missing |= {e.get("href")[1:] for e in tree.iter(HTML + "a")}
+    case("what is pointed at is there", missing and missing <= set(ids), missing - set(ids))
+    heads = list(tree.iter(HTML + "th"))
+    case("every heading of a table says of what", heads and all(
+        e.get("scope") in ("row", "col") for e in heads))
+    tables = list(tree.iter(HTML + "table"))
+    case("every table has a caption", tables and all(
+        table[0].tag == HTML + "caption" and table[0].text for table in tables))
+    charts = list(tree.iter(SVG + "svg"))
+    case("every chart is an image with title and description", charts and all(
+        chart.get("role") == "img" and chart[0].tag == SVG + "title" and chart[0].text
+        and chart[1].tag == SVG + "desc" and chart[1].text for chart in charts))
+    levels = [int(e.tag[-1]) for e in tree.iter() if e.tag in (HTML + "h1", HTML + "h2", HTML + "h3")]
+    case("headings leave no level out", levels[0] == 1 and all(
+        b - a <= 1 for a, b in zip(levels, levels[1:])), levels)
+    rows = [row for row in tree.iter(HTML + "tr") if parents[row].tag == HTML + "tbody"]
+    case("every row has a name", rows and all(row[0].tag == HTML + "th" for row in rows))
+    case("no row is wider than its table", all(width(row) == width(head_of(row, parents))
+                                               for row in rows))
+    return tree
+
+
+def width(row):
+    return sum(int(cell.get("colspan", "1")) for cell in row)
+
+
+def head_of(row, parents):
+    return parents[parents[row]].find(f"{HTML}thead/{HTML}tr")
+
+
+def check_content(tree, text):
+    sections = [e.get("id") for e in tree.iter(HTML + "section")]
+    wanted = ["stall", "round-trips", "scaling", "host", "limits"]
+    if os.cpu_count() == 1:
+        wanted.remove("round-trips")
+    case("every part is there", sections == wanted, sections)
+    words = "".join(tree.itertext())
+    kernel = f"{os.uname().sysname} {os.uname().release}"
+    case("it says where and by whom", kernel in words and "by bellwire " in words)
+    case("a path that cannot be run says why", "only a kernel serves ports by itself" in words)
+    outside = [e.get(name) for e in tree.iter() for name in ("src", "href")
+               if e.get(name) and not e.get(name).startswith("#")]
+    case("it needs nothing else", not outside and "url(http" not in text and "@import" not in text)
+    case("it runs nothing", "<script" not in text.lower() and " on" + "load=" not in text.lower())
+    case("no colour of a chart is fixed", "rgb(" not in "".join(
+        value for chart in tree.iter(SVG + "g") for value in chart.attrib.values()))
+
+
+def check_page():
+    paths = "null-*,raw-ioeventfd-pio,ioeventfd-pio,elided-pio"
+    done = run(*FEW, "--path", paths, "--report", "page.html")
+    case("a page, and the table as ever", done.returncode == 0 and "ioeventfd-pio" in done.stdout,
+         done.stderr)
+    case("what was written is one file", os.listdir(".") == ["page.html"], os.listdir("."))
+    mask = os.umask(0)
+    os.umask(mask)
+    case("with the usual permissions", stat.S_IMODE(os.stat("page.html").st_mode) == 0o666 & ~mask)
+    try:
+        tree = check_structure("page.html")
+    except xml.ParseError as error:
+        case("it is well-formed", False, error)
+        return
+    with open("page.html", encoding="utf-8") as file:
+        check_content(tree, file.read())
+
+
+def check_replaced():
+    with open("page.html", "w", encoding="utf-8") as file:
+        file.write("old")
+    before = os.stat("page.html").st_ino
+    done = run(*FEW, "--path", "null-pio", "--report", "page.html", "--json")
+    new = os.stat("page.html")
+    case("an old page is replaced as a whole", done.returncode == 0 and new.st_size > 1000
+         and new.st_ino != before, done.stderr)
+
+
+def check_interrupted():
+    with open("page.html", "w", encoding="utf-8") as file:
+        file.write("old")
+    bench = subprocess.Popen([bellwire, "bench", "--accel", "soft", "--path", "null-pio", "--rounds",
+                              "2", "--rings", "1000000000", "--report", "page.html"],
+                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while len(os.listdir(f"/proc/{bench.pid}/task")) < 2:
+        time.sleep(0.01)
+    time.sleep(0.5)
+    bench.send_signal(signal.SIGINT)
+    status = bench.wait(timeout=60)
+    with open("page.html", encoding="utf-8") as file:
+        old = file.read()
+    case("interrupted before the first round, the old page stays",
+         status == 130 and old == "old" and os.listdir(".") == ["page.html"],
+         f"{status} {os.listdir('.')}")
+
+
+def check_refusals():
+    refused("no such directory", "missing/page.html", "missing/page.html: cannot be made: No such")
+    os.mkdir("directory")
+    refused("a directory", "directory", "directory: is no regular file")
+    refused("a device", "/dev/null", "/dev/null: is no regular file")
+    case("the device is still one", stat.S_ISCHR(os.stat("/dev/null").st_mode))
+    refused("a directory where nothing can be made", "/proc/page.html", "/proc/page.html: cannot")
+    refused("no gnuplot", "page.html", "needs gnuplot", env={"PATH": "/nowhere"})
+    os.rmdir("directory")
+    done = run("bench", "--accel", "soft", "--path", "null-kernel-pio", "--report", "none.html")
+    case("nothing measured is no page", done.returncode == 1 and not os.path.exists("none.html"))
+
+
+if not shutil.which("gnuplot"):
+    print("1..0 # SKIP no gnuplot here")
+    sys.exit(0)
+if run(*FEW, "--path", "null-pio").returncode:
+    print("1..0 # SKIP the soft back end is not there")
+    sys.exit(0)
+with tempfile.TemporaryDirectory() as name:
+    os.chdir(name)
+    check_page()
+    check_replaced()
+    check_interrupted()
+    check_refusals()
+    os.chdir("/")
+print(f"1..{cases}")
+sys.exit(failures > 0)
