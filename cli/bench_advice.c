@@ -5,8 +5,6 @@
 #include "cli/bench.h"
 #include "cli/term.h"
 
-#define QUIET_SHARE 0.95
-
 static void advise_hop(FILE *out, const struct bench *bench)
 {
 	const struct row *userspace = bench_row(bench, "userspace-pio");

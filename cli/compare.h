@@ -98,6 +98,10 @@ void compare_free(struct comparison *c);
 /* Of host, options and program. NULL: no memory. */
 json_t *compare_differences(const json_t *a, const json_t *b);
 
+/* How much of the time the vCPU's thread had its CPU, by its mean over the rows. It never sleeps:
+ * what it did not get, somebody else did. NAN: the document does not say. */
+double compare_cpu_share(const struct compare_doc *doc);
+
 void compare_print(const struct comparison *c);
 json_t *compare_json(const struct comparison *c); /* schema bellwire.compare/1, or NULL */
 

@@ -5,6 +5,7 @@
  */
 #include "cli/compare.h"
 
+#include <math.h>
 #include <string.h>
 
 #define MAX_DEPTH 3 /* no document nests deeper: what does is told whole */
@@ -50,6 +51,26 @@ static int compare_values(json_t *found, json_t *what, json_t *a, json_t *b, int
 	if (json_is_object(a) && json_is_object(b) && depth < MAX_DEPTH)
 		return compare_members(found, what, a, b, depth);
 	return add_difference(found, what, a, b);
+}
+
+double compare_cpu_share(const struct compare_doc *doc)
+{
+	double sum = 0;
+	size_t nr = 0;
+	const char *name;
+	json_t *row;
+
+	json_object_foreach(doc->rows, name, row)
+	{
+		const json_t *cpu = json_object_get(row, "vcpu_cpu_ns");
+		const json_t *ns = json_object_get(row, "ns_per_ring");
+
+		if (!json_is_number(cpu) || !json_is_number(ns))
+			continue;
+		sum += json_number_value(cpu) / json_number_value(ns);
+		nr++;
+	}
+	return nr ? sum / (double)nr : NAN;
 }
 
 json_t *compare_differences(const json_t *a, const json_t *b)

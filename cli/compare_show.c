@@ -3,6 +3,7 @@
  * The comparison: a table for people, or one document of schema bellwire.compare/1.
  */
 #include "cli/compare.h"
+#include "cli/stats.h"
 #include "cli/term.h"
 
 #include <math.h>
@@ -77,6 +78,18 @@ static void print_differences(const struct comparison *c)
 		fputs(" -> ", stdout);
 		print_value(json_object_get(difference, "b"));
 		putchar('\n');
+	}
+}
+
+static void print_disturbed(const struct comparison *c)
+{
+	for (size_t i = 0; i < 2; i++) {
+		double share = compare_cpu_share(&c->docs[i]);
+
+		if (share < QUIET_SHARE)
+			printf("%c is not to be trusted: the vCPU's thread had its CPU for only "
+			       "%.0f %% of the time.\n",
+			       "AB"[i], 100 * share);
 	}
 }
 
@@ -183,6 +196,7 @@ void compare_print(const struct comparison *c)
 	print_doc("A", &c->docs[0]);
 	print_doc("B", &c->docs[1]);
 	print_differences(c);
+	print_disturbed(c);
 	for (size_t i = 0; i < COMPARE_METRICS && metrics[i].title; i++)
 		print_metric(c, &metrics[i]);
 	print_cases(c);
@@ -240,9 +254,11 @@ json_t *compare_json(const struct comparison *c)
 
 	for (size_t i = 0; i < c->nr_lines; i++)
 		json_array_append_new(rows, line_json(&c->lines[i]));
-	return json_pack("{s:s, s:s, s:s?, s:o, s:o, s:f, s:b, s:O, s:o, s:o}", "schema",
+	return json_pack("{s:s, s:s, s:s?, s:o, s:o, s:o, s:o, s:f, s:b, s:O, s:o, s:o}", "schema",
 			 "bellwire.compare/1", "compared", kind->schema, "kind", kind->kind, "a",
-			 file_json(c->docs[0].file), "b", file_json(c->docs[1].file), "tolerance",
+			 file_json(c->docs[0].file), "b", file_json(c->docs[1].file), "cpu_share_a",
+			 real_or_null(true, compare_cpu_share(&c->docs[0])), "cpu_share_b",
+			 real_or_null(true, compare_cpu_share(&c->docs[1])), "tolerance",
 			 c->tolerance - 1, "worse", compare_worse(c), "differences", c->differences,
 			 "counts", counts_json(c), "rows", rows);
 }

@@ -98,12 +98,16 @@ static void write_cells(const struct row *row, FILE *out)
 
 static void write_row(const struct row *row, FILE *out)
 {
+	char whole_row[48];
+
 	html_row(out, row->type->name);
-	if (row->available)
+	if (row->available) {
 		write_cells(row, out);
-	else
-		html_printf(out, "td class=\"why\" colspan=\"11\"", "cannot be measured: %s",
-			    row->why);
+	} else {
+		snprintf(whole_row, sizeof(whole_row), "td class=\"why\" colspan=\"%zu\"",
+			 bench_nr_columns);
+		html_printf(out, whole_row, "cannot be measured: %s", row->why);
+	}
 	html_row_end(out);
 }
 

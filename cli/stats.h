@@ -7,6 +7,9 @@
 
 #include <stddef.h>
 
+/* A pinned thread that never sleeps and had less of its CPU was disturbed. */
+#define QUIET_SHARE 0.95
+
 #define STATS_MAX 1000u /* samples: above it the binomial below leaves the range of a double */
 
 struct stats {

@@ -199,6 +199,11 @@ def check_host(a):
     case("but not the seed", "seed" not in done.stdout)
     case("foreign text does not reach the terminal as it is",
          "\x1b" not in done.stdout and "Linux ?[31mred" in done.stdout)
+    calm = changed(a, lambda d: [r.update(vcpu_cpu_ns=r["ns_per_ring"]) for r in d["results"]])
+    busy = changed(a, lambda d: [r.update(vcpu_cpu_ns=r["ns_per_ring"] / 2) for r in d["results"]])
+    check("a run that was disturbed", compare(calm, busy), 0,
+          "B is not to be trusted: the vCPU's thread had its CPU for only 50 % of the time.")
+    case("and one that was not", "not to be trusted" not in compare(calm, calm).stdout)
     stopped = changed(a, lambda d: d.update(interrupted=True))
     check("an interrupted run", compare(a, stopped), 0, "differs: interrupted: false -> true")
 
