@@ -17,10 +17,11 @@
 #define COMPARE_KEYS 4u
 #define COMPARE_METRICS 2u
 
-/* A figure of a row, the less the better, with the interval of its median: the fields' names. */
+/* A figure of a row with the interval of its median: the fields' names. */
 struct compare_metric {
 	const char *title; /* NULL: no more metrics */
 	const char *value, *low, *high;
+	bool more; /* is better, or else less is */
 };
 
 /* One kind of document, as the program writes it. */
@@ -65,6 +66,7 @@ enum compare_verdict {
 	/* From here on it is worse. */
 	COMPARE_SLOWER,
 	COMPARE_LOSES, /* rings, and did not before */
+	COMPARE_WRONG, /* bytes were read, and were not before */
 	COMPARE_BROKEN,
 	NR_COMPARE_VERDICTS,
 };
@@ -95,11 +97,11 @@ bool compare_judge(struct comparison *c);
 bool compare_worse(const struct comparison *c);
 void compare_free(struct comparison *c);
 
-/* Of host, options and program. NULL: no memory. */
+/* Of program, host, peer and options. NULL: no memory. */
 json_t *compare_differences(const json_t *a, const json_t *b);
 
-/* How much of the time the vCPU's thread had its CPU, by its mean over the rows. It never sleeps:
- * what it did not get, somebody else did. NAN: the document does not say. */
+/* How much of the time the vCPU's thread had its CPU, by its mean over the paths on which it never
+ * sleeps: what it did not get, somebody else did. NAN: the document does not say. */
 double compare_cpu_share(const struct compare_doc *doc);
 
 void compare_print(const struct comparison *c);

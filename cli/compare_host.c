@@ -4,6 +4,7 @@
  * that either document says is looked at, also what this version does not know.
  */
 #include "cli/compare.h"
+#include "cli/bench.h"
 
 #include <math.h>
 #include <string.h>
@@ -53,6 +54,15 @@ static int compare_values(json_t *found, json_t *what, json_t *a, json_t *b, int
 	return add_difference(found, what, a, b);
 }
 
+/* On which the vCPU's thread never sleeps. */
+static bool is_busy(const json_t *row)
+{
+	const char *path = json_string_value(json_object_get(row, "path"));
+	const struct path_type *type = path ? bench_path_find(path) : NULL;
+
+	return type && !type->waits;
+}
+
 double compare_cpu_share(const struct compare_doc *doc)
 {
 	double sum = 0;
@@ -65,7 +75,7 @@ double compare_cpu_share(const struct compare_doc *doc)
 		const json_t *cpu = json_object_get(row, "vcpu_cpu_ns");
 		const json_t *ns = json_object_get(row, "ns_per_ring");
 
-		if (!json_is_number(cpu) || !json_is_number(ns))
+		if (!json_is_number(cpu) || !json_is_number(ns) || !is_busy(row))
 			continue;
 		sum += json_number_value(cpu) / json_number_value(ns);
 		nr++;
@@ -75,7 +85,7 @@ double compare_cpu_share(const struct compare_doc *doc)
 
 json_t *compare_differences(const json_t *a, const json_t *b)
 {
-	static const char *const parts[] = { "version", "host", "options", "interrupted" };
+	static const char *const parts[] = { "version", "host", "peer", "options", "interrupted" };
 	json_t *found = json_array();
 	int err = !found;
 

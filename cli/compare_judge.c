@@ -100,7 +100,8 @@ static void compare_figures(struct comparison *c, const char *name, json_t *cons
 	};
 
 	if (f[A].sure && f[B].sure)
-		found.verdict = judge_figures(&f[A], &f[B], fmax(1, found.noise) * c->tolerance);
+		found.verdict = judge_figures(&f[metric->more ? B : A], &f[metric->more ? A : B],
+					      fmax(1, found.noise) * c->tolerance);
 	*add_line(c, name, found.verdict) = found;
 }
 
@@ -127,17 +128,25 @@ static void compare_metrics(struct comparison *c, const char *name, json_t *cons
 	}
 }
 
-/* Rings of a row, or accesses of all of them. Also counted twice is lost. */
-static void compare_lost(struct comparison *c, const char *name, json_t *const objects[2])
+/* What must be 0, and was. */
+static void compare_zero(struct comparison *c, const char *name, json_t *const objects[2],
+			 const char *field, enum compare_verdict verdict)
 {
 	double a, b;
 
-	if (number(objects[A], "lost", &a) && number(objects[B], "lost", &b) && a == 0 && b != 0) {
-		struct compare_line *line = add_line(c, name, COMPARE_LOSES);
+	if (number(objects[A], field, &a) && number(objects[B], field, &b) && a == 0 && b != 0) {
+		struct compare_line *line = add_line(c, name, verdict);
 
 		line->a = a;
 		line->b = b;
 	}
+}
+
+/* Rings of a row, or accesses of all of them. Also counted twice is lost. */
+static void compare_lost(struct comparison *c, const char *name, json_t *const objects[2])
+{
+	compare_zero(c, name, objects, "lost", COMPARE_LOSES);
+	compare_zero(c, name, objects, "wrong_bytes", COMPARE_WRONG);
 }
 
 /* ---- cases ---- */
@@ -220,6 +229,14 @@ static const char *string_or(const json_t *root, const char *key, const char *mi
 	return json_is_string(value) ? json_string_value(value) : missing;
 }
 
+/* Who is rung, where that is asked. Where a socket is says nothing of who listens. */
+static const char *endpoint(const struct compare_doc *doc)
+{
+	const char *name = string_or(json_object_get(doc->root, "options"), "endpoint", "thread");
+
+	return strchr(name, '/') ? "/" : name;
+}
+
 static bool may_be_compared(const struct comparison *c)
 {
 	const struct compare_kind *a = c->docs[A].kind, *b = c->docs[B].kind;
@@ -233,6 +250,10 @@ static bool may_be_compared(const struct comparison *c)
 	else if (strcmp(unit_a, unit_b) != 0)
 		cli_usage("%s and %s are not in the same unit: these cannot be compared",
 			  c->docs[A].file, c->docs[B].file);
+	else if (strcmp(endpoint(&c->docs[A]), endpoint(&c->docs[B])) != 0)
+		cli_usage("%s and %s do not ring the same kind of endpoint: these cannot be "
+			  "compared",
+			  c->docs[A].file, c->docs[B].file);
 	else
 		return true;
 	return false;
@@ -245,8 +266,8 @@ bool compare_judge(struct comparison *c)
 
 	if (!may_be_compared(c))
 		return false;
-	/* A line for each metric, and those for what is lost. */
-	c->lines = calloc((COMPARE_METRICS + 1) * most + 1, sizeof(*c->lines));
+	/* A line for each metric, and those for what is lost or wrong. */
+	c->lines = calloc((COMPARE_METRICS + 2) * (most + 1), sizeof(*c->lines));
 	c->differences = compare_differences(a->root, b->root);
 	if (!c->lines || !c->differences) {
 		cli_usage("no memory");

@@ -57,9 +57,14 @@ static size_t read_some(void *buffer, size_t size, void *opaque)
 	return n;
 }
 
-static void refuse_text(const struct compare_doc *doc, const json_error_t *error)
+/* read: all bytes that there were. What ends within a word has a wrong one at its end. */
+static void refuse_text(const struct compare_doc *doc, const json_error_t *error, size_t read)
 {
-	switch (json_error_code(error)) {
+	enum json_error_code code = json_error_code(error);
+
+	if (code == json_error_invalid_syntax && (size_t)error->position >= read)
+		code = json_error_premature_end_of_input;
+	switch (code) {
 	case json_error_premature_end_of_input:
 		cli_usage("%s: truncated: it ends in line %d, within the document", doc->file,
 			  error->line);
@@ -86,7 +91,7 @@ bool compare_doc_open(struct compare_doc *doc, const char *file)
 	if (!root && ferror(source.file))
 		refuse(doc, "cannot be read");
 	else if (!root)
-		refuse_text(doc, &error);
+		refuse_text(doc, &error, MAX_BYTES - source.left);
 	fclose(source.file);
 	return root && compare_doc_check(doc, root);
 }

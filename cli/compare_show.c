@@ -26,6 +26,7 @@ static const struct {
 	[COMPARE_ONLY_B] = { "only in B", "only_b" },
 	[COMPARE_SLOWER] = { "SLOWER", "slower" },
 	[COMPARE_LOSES] = { "LOSES RINGS", "loses" },
+	[COMPARE_WRONG] = { "WRONG BYTES", "wrong" },
 	[COMPARE_BROKEN] = { "BROKEN", "broken" },
 };
 
@@ -151,6 +152,8 @@ static void print_case(const struct compare_line *line)
 		printf(": %s -> %s", line->from, line->to);
 	else if (line->verdict == COMPARE_LOSES)
 		printf(": %.0f lost", line->b);
+	else if (line->verdict == COMPARE_WRONG)
+		printf(": %.0f wrong", line->b);
 	if (line->why && *line->why) {
 		fputs(": ", stdout);
 		print_plain(line->why);

@@ -52,10 +52,10 @@ struct vhost_row {
 	uint64_t addr;
 
 	uint64_t nr_trips;
-	double *trip_ns; /* ticks until the end; then sorted */
-	double *iops;    /* one a round; requests per tick until the end */
-	struct stats iops_stats, speedup;
-	bool has_speedup; /* of iops, to the path through a handler */
+	double *trip_ns;                       /* ticks until the end; then sorted */
+	double *iops;                          /* one a round; requests per tick until the end */
+	struct stats p50, iops_stats, speedup; /* p50: of the rounds' medians */
+	bool has_speedup;                      /* of iops, to the path through a handler */
 	uint64_t requests, bytes, wrong_bytes;
 };
 

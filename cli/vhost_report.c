@@ -114,20 +114,22 @@ static json_t *row_json(const struct vhost_bench *bench, const struct vhost_row 
 {
 	bool known = bench->rounds > 0, ratio = known && row->has_speedup;
 
-	return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:I, "
-			 "s:b, s:s?}",
-			 "accel", vm_backend_name(bench->be), "path", row->type->name, "p50_ns",
-			 trip_or_null(row, known, 0.5), "p99_ns", trip_or_null(row, known, 0.99),
-			 "p999_ns", trip_or_null(row, known, 0.999), "iops",
-			 real_or_null(known, row->iops_stats.median), "iops_low",
-			 real_or_null(known, row->iops_stats.low), "iops_high",
-			 real_or_null(known, row->iops_stats.high), "speedup",
-			 real_or_null(ratio, row->speedup.median), "speedup_low",
-			 real_or_null(ratio, row->speedup.low), "speedup_high",
-			 real_or_null(ratio, row->speedup.high), "requests",
-			 (json_int_t)row->requests, "bytes", (json_int_t)row->bytes, "wrong_bytes",
-			 (json_int_t)row->wrong_bytes, "available", !bench->why[0], "why",
-			 bench->why[0] ? bench->why : NULL);
+	return json_pack(
+		"{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, "
+		"s:I, s:I, s:I, s:b, s:s?}",
+		"accel", vm_backend_name(bench->be), "path", row->type->name, "p50_ns",
+		trip_or_null(row, known, 0.5), "p50_low", real_or_null(known, row->p50.low),
+		"p50_high", real_or_null(known, row->p50.high), "ci_coverage",
+		real_or_null(known, row->p50.coverage), "p99_ns", trip_or_null(row, known, 0.99),
+		"p999_ns", trip_or_null(row, known, 0.999), "iops",
+		real_or_null(known, row->iops_stats.median), "iops_low",
+		real_or_null(known, row->iops_stats.low), "iops_high",
+		real_or_null(known, row->iops_stats.high), "speedup",
+		real_or_null(ratio, row->speedup.median), "speedup_low",
+		real_or_null(ratio, row->speedup.low), "speedup_high",
+		real_or_null(ratio, row->speedup.high), "requests", (json_int_t)row->requests,
+		"bytes", (json_int_t)row->bytes, "wrong_bytes", (json_int_t)row->wrong_bytes,
+		"available", !bench->why[0], "why", bench->why[0] ? bench->why : NULL);
 }
 
 static json_t *device_json(const struct vhost_bench *bench)
@@ -151,13 +153,13 @@ static int print_json(const struct vhost_report *report)
 		for (unsigned int r = 0; r < bench->nr_rows; r++)
 			json_array_append_new(rows, row_json(bench, &bench->rows[r]));
 	}
-	root = json_pack("{s:s, s:o, s:{s:s, s:i, s:I, s:I, s:i, s:i, s:i}, s:b, s:o, s:o}",
-			 "schema", "bellwire.bench-vhost/1", "host", host_json(&report->host),
-			 "options", "socket", opts->vhost_user, "cpl", (int)opts->cpl, "rings",
-			 (json_int_t)opts->rings, "rounds", (json_int_t)opts->rounds, "vcpu_cpu",
-			 opts->vcpu_cpu, "request_bytes", (int)VHOST_BLOCK, "in_flight",
-			 (int)VHOST_IN_FLIGHT, "interrupted", report->interrupted, "devices",
-			 devices, "results", rows);
+	root = json_pack("{s:s, s:s, s:o, s:{s:s, s:i, s:I, s:I, s:i, s:i, s:i}, s:b, s:o, s:o}",
+			 "schema", "bellwire.bench-vhost/1", "unit", "ns", "host",
+			 host_json(&report->host), "options", "socket", opts->vhost_user, "cpl",
+			 (int)opts->cpl, "rings", (json_int_t)opts->rings, "rounds",
+			 (json_int_t)opts->rounds, "vcpu_cpu", opts->vcpu_cpu, "request_bytes",
+			 (int)VHOST_BLOCK, "in_flight", (int)VHOST_IN_FLIGHT, "interrupted",
+			 report->interrupted, "devices", devices, "results", rows);
 	status = cli_print_json(root);
 	json_decref(root);
 	return status;

@@ -101,6 +101,21 @@ static void find_speedup(const struct vhost_bench *bench, struct vhost_row *row)
 	row->has_speedup = true;
 }
 
+/* Sorts the trips of each round, for all of them will be. */
+static struct stats median_trip(const struct vhost_bench *bench, const struct vhost_row *row)
+{
+	uint64_t count = bench->opts->rings;
+	double medians[STATS_MAX];
+
+	for (uint64_t i = 0; i < bench->rounds; i++) {
+		double *trips = row->trip_ns + i * count;
+
+		stats_sort(trips, count);
+		medians[i] = stats_percentile(trips, count, 0.5);
+	}
+	return stats_of(medians, bench->rounds);
+}
+
 static void scale(double *values, uint64_t n, double factor)
 {
 	for (uint64_t i = 0; i < n; i++)
@@ -123,6 +138,7 @@ static void summarise(const struct vhost_world *world)
 
 		row->nr_trips = bench->rounds * bench->opts->rings;
 		scale(row->trip_ns, row->nr_trips, ns_per_tick);
+		row->p50 = median_trip(bench, row);
 		stats_sort(row->trip_ns, row->nr_trips);
 		scale(row->iops, bench->rounds, 1e9 / ns_per_tick);
 		row->iops_stats = stats_of(row->iops, bench->rounds);

@@ -118,8 +118,8 @@ def check_own_documents():
     if os.cpu_count() == 1:
         case("bench rtt", True, "one CPU")
     else:
-        check_itself("bench rtt", run("bench", "rtt", "--accel", "soft", "--path",
-                                      "ioeventfd-pio", "--rings", "6000", "--json"))
+        check_itself("bench rtt", run("bench", "rtt", "--path", "ioeventfd-pio", "--rings", "6000",
+                                      "--json"))
     regions = run("bench", "regions", "--doorbells", "8", "--rounds", "6", "--json")
     if regions.returncode == 0:
         check_itself("bench regions", regions)
@@ -200,12 +200,58 @@ def check_host(a):
     case("foreign text does not reach the terminal as it is",
          "\x1b" not in done.stdout and "Linux ?[31mred" in done.stdout)
     calm = changed(a, lambda d: [r.update(vcpu_cpu_ns=r["ns_per_ring"]) for r in d["results"]])
+    sleeps = dict(calm["results"][0], path="remote-pio", vcpu_cpu_ns=1)
     busy = changed(a, lambda d: [r.update(vcpu_cpu_ns=r["ns_per_ring"] / 2) for r in d["results"]])
     check("a run that was disturbed", compare(calm, busy), 0,
           "B is not to be trusted: the vCPU's thread had its CPU for only 50 % of the time.")
     case("and one that was not", "not to be trusted" not in compare(calm, calm).stdout)
+    waits = changed(calm, lambda d: d["results"].append(sleeps))
+    case("a vCPU that waits for an answer is not disturbed",
+         "not to be trusted" not in compare(waits, waits).stdout)
     stopped = changed(a, lambda d: d.update(interrupted=True))
     check("an interrupted run", compare(a, stopped), 0, "differs: interrupted: false -> true")
+
+
+def check_vhost():
+    def document(trip=50000, rate=20000, wrong=0):
+        row = {"accel": "kvm", "path": "ioeventfd-pio", "ci_coverage": 0.97, "p50_ns": trip,
+               "p50_low": trip * 0.99, "p50_high": trip * 1.01, "iops": rate,
+               "iops_low": rate * 0.99, "iops_high": rate * 1.01, "wrong_bytes": wrong}
+        return {"schema": "bellwire.bench-vhost/1", "unit": "ns", "results": [row]}
+
+    fd = "kvm ioeventfd-pio"
+    status, _, found = verdicts(document(), document(trip=60000))
+    case("a device's round trip that takes longer is slower", status == 1 and
+         found == {(fd, "p50_ns"): "slower", (fd, "iops"): "same"})
+    status, _, found = verdicts(document(), document(rate=10000))
+    case("fewer requests a second are slower", status == 1 and found[fd, "iops"] == "slower")
+    status, _, found = verdicts(document(), document(rate=40000))
+    case("more requests a second are faster", status == 0 and found[fd, "iops"] == "faster")
+    check("wrong bytes", compare(document(), document(wrong=3)), 1, f"WRONG BYTES: {fd}: 3 wrong")
+    case("are not wrong again", compare(document(wrong=3), document(wrong=3)).returncode == 0)
+
+
+def check_round_trips():
+    def document(endpoint="thread", p50=5000, **more):
+        rows = [{"accel": "kvm", "path": "ioeventfd-pio", "consumer": "block", "answer": answer,
+                 "ci_coverage": 0.97, "p50_ns": p50, "p50_low": p50 * 0.99, "p50_high": p50 * 1.01,
+                 "p99_ns": None} for answer in ("word", "interrupt")]
+        return {"schema": "bellwire.bench/1", "kind": "rtt", "results": rows,
+                "options": {"endpoint": endpoint}, **more}
+
+    def slow(d):
+        scale(d["results"][1], ("p50_ns", "p50_low", "p50_high"), 1.5)
+
+    status, _, found = verdicts(document(), changed(document(), slow))
+    name = "kvm ioeventfd-pio block"
+    case("ways to answer are told apart", status == 1 and
+         found == {(f"{name} word", "p50_ns"): "same",
+                   (f"{name} interrupt", "p50_ns"): "slower"})
+    refused("two kinds of endpoint", compare(document(), document("process")), "kind of endpoint")
+    case("where a socket is does not matter",
+         compare(document("./a"), document("/run/b")).returncode == 0)
+    check("another QEMU", compare(document(peer="QEMU 7"), document(peer="QEMU 8")), 0,
+          "differs: peer: QEMU 7 -> QEMU 8")
 
 
 # ---- cases ----
@@ -243,6 +289,8 @@ def check_files(a):
     refused("a directory", run("compare", ".", "a.json"), ".: Is a directory")
     refused("an empty file", compare(a, ""), "b.json: truncated")
     refused("a truncated one", compare(text[: len(text) // 2], a), "a.json: truncated: it ends in")
+    cut = text.index("null") + 3
+    refused("one that ends in a word", compare(text[:cut], a), "a.json: truncated: it ends in")
     refused("a tail", compare(a, text + "x"), "b.json: no JSON: line")
     refused("what is no JSON", compare("host  Linux\n", a), "a.json: no JSON: line 1")
     refused("a key twice", compare('{"schema": "x", "schema": "y"}', a), "a.json: no JSON")
@@ -304,6 +352,8 @@ def check_streams(a):
 with tempfile.TemporaryDirectory() as directory:
     os.chdir(directory)
     check_conform()
+    check_vhost()
+    check_round_trips()
     first_run = stall()
     if first_run.returncode == 0:
         real = steady(json.loads(first_run.stdout))
