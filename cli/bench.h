@@ -9,6 +9,7 @@
  * bench_setup.c   a VM with all of them    bench_json.c     for programs
  * bench_run.c     rounds                   bench_svg.c      the chart
  * bench_sample.c  one sample               rtt.h            round trips
+ * bench_families.c  paths that are alike
  * bench_endpoint.c  where who is rung is  vhost.h          a vhost-user endpoint
  * bench_remote.c  a device model           peer.h           QEMU beside us
  *                 in another process       report.h         the page
@@ -87,6 +88,7 @@ struct bench_opts {
 	uint64_t answer;    /* where in the guest's memory an endpoint with rang answers, */
 	int call;           /* or the eventfd that it rings instead, or -1 */
 	bool blocking;      /* the endpoints' eventfds are */
+	bool brief;         /* rtt: not every consumer on every path */
 	bool json;
 	const char *svg;
 	const char *vhost_user; /* socket of the back end that is the endpoint, or NULL (vhost.h) */
@@ -187,6 +189,21 @@ void bench_svg_close(const char *file, int fd);                 /* removes it if
 /* Bars of the medians, as commands of a gnuplot script. panel: any number, another for each. */
 void bench_plot_bars(FILE *out, const struct bench *bench, unsigned int panel);
 unsigned int bench_nr_bars(const struct bench *bench);
-const char *bench_colour(const char *path); /* "0xrrggbb" */
+
+/* Paths whose names begin alike. */
+struct bench_family {
+	const char *name;         /* before the first '-' */
+	unsigned int colour;      /* 0xrrggbb, in charts; then on a page, as CSS has it */
+	const char *light, *dark; /* by the reader's scheme */
+	const char *what;
+};
+
+extern const struct bench_family bench_families[];
+extern const size_t bench_nr_families;
+
+#define BENCH_NO_COLOUR 0x202020u /* of a path without a family */
+
+bool bench_is_of(const struct bench_family *family, const char *path);
+unsigned int bench_colour(const char *path);
 
 #endif

@@ -268,6 +268,7 @@ void rtt_opts_like(struct bench_opts *rtt, const struct bench_opts *opts, uint64
 {
 	*rtt = *opts;
 	rtt->rings = rings;
+	rtt->brief = true;
 	parse_paths(rtt, RTT_PATHS);
 	for (unsigned int i = 0; i < bench_nr_paths; i++)
 		rtt->selected[i] = rtt->selected[i] && opts->selected[i];

@@ -36,23 +36,6 @@ void bench_svg_close(const char *file, int fd)
 	close(fd);
 }
 
-const char *bench_colour(const char *path)
-{
-	static const struct {
-		const char *prefix, *colour;
-	} colours[] = {
-		{ "null-", "0xc3cad3" },      { "raw-", "0x8a94a1" },
-		{ "userspace-", "0xd9772b" }, { "ioeventfd-", "0x2a6fb8" },
-		{ "elided-", "0x2f9457" },    { "remote-", "0x8e5ba6" },
-		{ "unheard-", "0x7fb0dd" },   { "qemu-", "0xb0508d" },
-	};
-
-	for (size_t i = 0; i < sizeof(colours) / sizeof(colours[0]); i++)
-		if (strncmp(path, colours[i].prefix, strlen(colours[i].prefix)) == 0)
-			return colours[i].colour;
-	return "0x000000";
-}
-
 unsigned int bench_nr_bars(const struct bench *bench)
 {
 	unsigned int bars = 0;
@@ -73,7 +56,7 @@ static void print_data(FILE *out, const struct bench *bench, unsigned int panel)
 		const struct row *row = &bench->rows[i];
 
 		if (row->available)
-			fprintf(out, "%u %s %.1f %.1f %.1f %s %s\n", y++, row->type->name,
+			fprintf(out, "%u %s %.1f %.1f %.1f 0x%06x %s\n", y++, row->type->name,
 				row->ns.median, row->ns.low, row->ns.high,
 				bench_colour(row->type->name), term_number(number, row->ns.median));
 	}

@@ -22,21 +22,16 @@ static const struct report_size sizes[] = {
 	{ .narrow = true, .width = 344, .font = 11 },
 };
 
-/* By the red, green and blue in gnuplot's scripts. Dark enough on light, light enough on dark:
- * three to one for shapes, four and a half to one for text. */
+/* By the red, green and blue in gnuplot's scripts, besides those of the paths. Text has a contrast
+ * of four and a half to one. */
 static const struct {
 	unsigned int rgb;
 	const char *name, *light, *dark;
 } colours[] = {
-	{ 0x202020, "ink", "#1c2430", "#e4e8ee" },
+	{ BENCH_NO_COLOUR, "ink", "#1c2430", "#e4e8ee" },
 	{ 0x909090, "axis", "#8a929e", "#7d8794" },
 	{ 0xe0e0e0, "grid", "#e2e6eb", "#343c47" },
 	{ 0x303030, "whisker", "#1c2430", "#f4f6f8" },
-	{ 0xc3cad3, "null", "#8591a1", "#808c9b" },
-	{ 0x8a94a1, "raw", "#5f6b7a", "#a9b4c2" },
-	{ 0xd9772b, "userspace", "#c2601a", "#ec9452" },
-	{ 0x2a6fb8, "ioeventfd", "#2a6fb8", "#6faeee" },
-	{ 0x2f9457, "elided", "#2b8750", "#5fc58a" },
 };
 
 #define NR_COLOURS (sizeof(colours) / sizeof(colours[0]))
@@ -46,6 +41,9 @@ void report_chart_colours(FILE *out, bool dark)
 	for (size_t i = 0; i < NR_COLOURS; i++)
 		fprintf(out, "--%s:%s;", colours[i].name,
 			dark ? colours[i].dark : colours[i].light);
+	for (size_t i = 0; i < bench_nr_families; i++)
+		fprintf(out, "--%s:%s;", bench_families[i].name,
+			dark ? bench_families[i].dark : bench_families[i].light);
 }
 
 void report_chart_axes(FILE *out)
@@ -175,6 +173,9 @@ static const char *colour_name(unsigned int rgb)
 	for (size_t i = 0; i < NR_COLOURS; i++)
 		if (colours[i].rgb == rgb)
 			return colours[i].name;
+	for (size_t i = 0; i < bench_nr_families; i++)
+		if (bench_families[i].colour == rgb)
+			return bench_families[i].name;
 	return NULL;
 }
 

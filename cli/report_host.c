@@ -52,14 +52,18 @@ static void write_mitigations(const struct host *host, FILE *out)
 	html_table_end(out);
 }
 
-static void write_run(const struct bench_opts *opts, FILE *out)
+static void write_run(const struct bench_report *bench, FILE *out)
 {
+	const struct bench_opts *opts = bench->opts;
 	static const char *const head[] = { "what", "in this run" };
 
 	html_table(out, "run-facts", "The run", head, 2);
 	html_row(out, "guest's privilege");
 	html_printf(out, "td", "CPL %u", opts->cpl);
 	html_row_end(out);
+	fact(out, "endpoint", bench_endpoint_name(opts));
+	if (bench->peer[0])
+		fact(out, "beside it", bench->peer);
 	number(out, "CPU of the vCPU", (uint64_t)opts->vcpu_cpu);
 	number(out, "CPU of the endpoint", (uint64_t)opts->endpoint.cpu);
 	number(out, "rounds", opts->rounds);
@@ -89,7 +93,7 @@ static void write_coverage(const struct bench_report *bench, FILE *out)
 static int write(const struct report *report, FILE *out)
 {
 	fputs("<div class=\"words\">\n", out);
-	write_run(report->bench->opts, out);
+	write_run(report->bench, out);
 	html_element(
 		out, "p",
 		"Each round measures every path once, in another order each time, so that what "

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Round trips: how they are distributed, for each path with either kind of consumer.
+ * Round trips: how they are distributed, for each path and consumer.
  */
 #include "cli/cli.h"
 #include "cli/html.h"
@@ -38,6 +38,15 @@ static unsigned int nr_rows(const struct group *group)
 	return nr;
 }
 
+#define LABEL 64u
+
+static const char *label(char text[LABEL], const struct rtt_row *row)
+{
+	snprintf(text, LABEL, "%s, %s%s", row->type->name, row->consumer->name,
+		 row->consumer->interrupts ? ", irq" : "");
+	return text;
+}
+
 static double percentile(const struct rtt_row *row, double p)
 {
 	return stats_percentile(row->trip_ns, row->trips, p);
@@ -50,14 +59,15 @@ static void print_data(FILE *out, const struct group *group)
 {
 	static const double shares[] = { 0.01, 0.25, 0.5, 0.75, 0.99, 0.999 };
 	const struct rtt_row *row;
+	char text[LABEL];
 	unsigned int y = 0;
 
 	fputs("$trips << EOD\n", out);
 	for (unsigned int i = 0; (row = next_row(group, &i)); y++) {
-		fprintf(out, "%u \"%s, %s\"", y, row->type->name, row->consumer->name);
+		fprintf(out, "%u \"%s\"", y, label(text, row));
 		for (size_t s = 0; s < sizeof(shares) / sizeof(shares[0]); s++)
 			fprintf(out, " %.1f", percentile(row, shares[s]));
-		fprintf(out, " %s\n", bench_colour(row->type->name));
+		fprintf(out, " 0x%06x\n", bench_colour(row->type->name));
 	}
 	fputs("EOD\n", out);
 }
@@ -65,10 +75,11 @@ static void print_data(FILE *out, const struct group *group)
 static size_t longest(const struct group *group)
 {
 	const struct rtt_row *row;
+	char text[LABEL];
 	size_t most = 0;
 
 	for (unsigned int i = 0; (row = next_row(group, &i));) {
-		size_t len = strlen(row->type->name) + strlen(", block");
+		size_t len = strlen(label(text, row));
 
 		most = len > most ? len : most;
 	}
@@ -113,18 +124,17 @@ static int write_chart(const struct group *group, FILE *out)
 {
 	const struct rtt_row *most = extreme(group, true), *least = extreme(group, false);
 	const char *name = vm_backend_name(group->be);
-	char low[TERM_NUMBER], high[TERM_NUMBER], id[32], title[96], desc[320];
+	char low[TERM_NUMBER], high[TERM_NUMBER], at_low[LABEL], at_high[LABEL];
+	char id[32], title[96], desc[320];
 
 	snprintf(id, sizeof(id), "trips-%s", name);
 	snprintf(title, sizeof(title), "Distribution of round trips on %s, by path and consumer",
 		 name);
-	snprintf(
-		desc, sizeof(desc),
-		"A box for each of %u paths and consumers. Medians go from %s ns (%s, %s) to %s ns "
-		"(%s, %s). The table that follows has the figures.",
-		nr_rows(group), term_number(low, percentile(least, 0.5)), least->type->name,
-		least->consumer->name, term_number(high, percentile(most, 0.5)), most->type->name,
-		most->consumer->name);
+	snprintf(desc, sizeof(desc),
+		 "A box for each of %u paths and consumers. Medians go from %s ns (%s) to %s ns "
+		 "(%s). The table that follows has the figures.",
+		 nr_rows(group), term_number(low, percentile(least, 0.5)), label(at_low, least),
+		 term_number(high, percentile(most, 0.5)), label(at_high, most));
 	return report_chart(
 		out,
 		&(struct report_chart){
@@ -132,7 +142,8 @@ static int write_chart(const struct group *group, FILE *out)
 			.title = title,
 			.desc = desc,
 			.caption = "Box: the middle half of the round trips. Stroke in it: the "
-				   "median. Line: 1 % to 99 %. Dot: 99.9 %.",
+				   "median. Line: 1 % to 99 %. Dot: 99.9 %. irq: the answer is "
+				   "an interrupt.",
 			.script = boxes,
 			.opaque = group,
 			.height = REST_HEIGHT + ROW_HEIGHT * nr_rows(group),
@@ -147,6 +158,7 @@ static void write_figures(const struct rtt_row *row, FILE *out)
 	char text[TERM_NUMBER];
 
 	html_element(out, "td", row->consumer->name);
+	html_element(out, "td", rtt_answer(row->consumer));
 	for (size_t i = 0; i < sizeof(shares) / sizeof(shares[0]); i++)
 		html_element(out, "td", term_number(text, percentile(row, shares[i])));
 	if (row->related)
@@ -159,7 +171,7 @@ static void write_figures(const struct rtt_row *row, FILE *out)
 
 static void write_table(const struct group *group, FILE *out)
 {
-	static const char *const head[] = { "path",   "consumer", "p50 ns",
+	static const char *const head[] = { "path",   "consumer", "answer",        "p50 ns",
 					    "p99 ns", "p99.9 ns", "one-way p50 ns" };
 	const struct rtt_row *row;
 	char id[48], caption[96];
@@ -182,10 +194,13 @@ static int write(const struct report *report, FILE *out)
 
 	html_element(
 		out, "p",
-		"The guest rings, the endpoint answers in guest memory, and the guest, which "
-		"spins, sees it. The consumer blocks until it is rung, or spins too. One-way is "
-		"from before the ring until the consumer has it, where the guest's clock can be "
-		"related to the host's.");
+		"The guest rings, the endpoint answers, and the guest, which spins, sees it. The "
+		"consumer blocks in read(2) until it is rung, waits in epoll_wait(2) or in an "
+		"io_uring, or spins. It answers by a word in the guest's memory, or by an "
+		"interrupt through KVM's irqfd, and that is until the guest's handler has "
+		"returned. All of these are tried on " RTT_WHOLE_PATH
+		". One-way is from before the ring until the consumer has it, where the "
+		"guest's clock can be related to the host's.");
 	for (unsigned int a = 0; a < opts->nr_accels && status == CLI_OK; a++) {
 		struct group group = { report->rtt, opts->accels[a] };
 

@@ -8,6 +8,7 @@
 #include "cli/term.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -40,13 +41,24 @@ static const struct row *extreme(const struct bench *bench, bool most)
 	return found;
 }
 
+/* A wide interval may end beyond the slowest median. */
+static double farthest(const struct bench *bench)
+{
+	double most = 0;
+
+	for (unsigned int i = 0; i < bench->nr_rows; i++)
+		if (bench->rows[i].available)
+			most = fmax(most, bench->rows[i].ns.high);
+	return most;
+}
+
 static void bars(FILE *out, const struct report_size *size, const void *opaque)
 {
 	const struct bench *bench = opaque;
 
 	report_chart_axes(out);
 	report_chart_margin(out, longest(bench));
-	report_chart_tics(out, extreme(bench, true)->ns.high, size->narrow ? 3 : 6);
+	report_chart_tics(out, farthest(bench), size->narrow ? 3 : 6);
 	fprintf(out,
 		"set rmargin %u\nset tmargin 0.6\nset bmargin 3.2\nset ytics scale 0\n"
 		"set xlabel '%s' offset 0,0.4\n",
@@ -175,21 +187,25 @@ static int write_bench(const struct report *report, const struct bench *bench, F
 	return status;
 }
 
-static void write_families(FILE *out)
+static bool is_measured(const struct bench_family *family, const struct bench_opts *opts)
 {
-	static const char *const families[][2] = {
-		{ "null-", "the exit alone, and nobody is rung" },
-		{ "raw-", "as the one without raw-, but by hand instead of with the library" },
-		{ "userspace-", "an exit to a handler of the VMM, which rings by a system call" },
-		{ "ioeventfd-", "an eventfd is signalled, without a handler" },
-		{ "elided-", "a consumer that waits in the library, without an eventfd" },
-	};
+	for (unsigned int i = 0; i < bench_nr_paths; i++)
+		if (opts->selected[i] && bench_is_of(family, bench_paths[i].name))
+			return true;
+	return false;
+}
 
+static void write_families(const struct bench_opts *opts, FILE *out)
+{
 	fputs("<ul>\n", out);
-	for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++) {
+	for (size_t i = 0; i < bench_nr_families; i++) {
+		if (!is_measured(&bench_families[i], opts))
+			continue;
 		fputs("<li>", out);
-		html_element(out, "code", families[i][0]);
-		fprintf(out, "%s</li>\n", families[i][1]);
+		html_printf(out, "code", "%s-", bench_families[i].name);
+		fputc(' ', out);
+		html_text(out, bench_families[i].what);
+		fputs("</li>\n", out);
 	}
 	fputs("</ul>\n", out);
 }
@@ -202,10 +218,15 @@ static int write(const struct report *report, FILE *out)
 	html_element(out, "p",
 		     "A ring is one write of the guest to a doorbell. Each path is another way in "
 		     "which it reaches whoever is rung:");
-	write_families(out);
+	write_families(bench->opts, out);
 	html_element(out, "p",
 		     "kvm is this host's /dev/kvm; soft is Unicorn, a CPU in software, as in any "
 		     "emulator.");
+	if (bench->peer[0])
+		html_printf(out, "p",
+			    "The qemu- paths are %s beside it, in the same rounds: with -accel kvm "
+			    "beside kvm, and with -accel tcg beside soft.",
+			    bench->peer);
 	for (unsigned int i = 0; i < bench->nr_benches && status == CLI_OK; i++)
 		status = write_bench(report, &bench->benches[i], out);
 	return status;

@@ -29,6 +29,9 @@ struct rtt_consumer {
 
 extern const struct rtt_consumer rtt_consumers[RTT_NR_CONSUMERS];
 
+#define RTT_WHOLE_PATH                                                                             \
+	"ioeventfd-pio" /* has every consumer in a brief run, others the plain ones */
+
 /* Whether there is such a consumer of this path. */
 bool rtt_consumer_applies(const struct rtt_consumer *consumer, const struct vm_backend *be,
 			  const struct path_type *type, const struct bench_opts *opts);

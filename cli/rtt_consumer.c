@@ -5,6 +5,8 @@
 #include "cli/rtt.h"
 #include "endpoint/uring.h"
 
+#include <string.h>
+
 static const char *always(void)
 {
 	return NULL;
@@ -24,10 +26,17 @@ const struct rtt_consumer rtt_consumers[RTT_NR_CONSUMERS] = {
 	  .interrupts = true },
 };
 
+static bool is_plain(const struct rtt_consumer *consumer)
+{
+	return consumer->anywhere && !consumer->interrupts;
+}
+
 bool rtt_consumer_applies(const struct rtt_consumer *consumer, const struct vm_backend *be,
 			  const struct path_type *type, const struct bench_opts *opts)
 {
 	if (consumer->interrupts && be != &vm_kvm)
+		return false;
+	if (opts->brief && !is_plain(consumer) && strcmp(type->name, RTT_WHOLE_PATH) != 0)
 		return false;
 	return consumer->anywhere || (type->kind != &path_elided && opts->place == &bench_thread);
 }

@@ -76,6 +76,7 @@ refuses "names no socket" bench --endpoint vhost-user:
 refuses "only an eventfd" bench --endpoint vhost-user:socket --path 'elided-*,ioeventfd-hc'
 refuses "1 to 256" bench --endpoint vhost-user:socket --rings 257
 refuses "no chart" bench --endpoint vhost-user:socket --svg out.svg
+refuses "no page" bench --endpoint vhost-user:socket --report out.html
 refuses "rtt takes no vhost-user" bench rtt --endpoint vhost-user:socket
 refuses "--image needs" bench --image disk.img
 refuses "not '0'" bench --rings 0

@@ -82,7 +82,7 @@ static void an_element_ends_by_its_name(void **state)
 static char *hostile_page(void)
 {
 	static const char name[] = "</p><script>alert(1)</script>";
-	struct bench_opts opts = { .cpl = 3, .endpoint.cpu = 1 };
+	struct bench_opts opts = { .place = &bench_thread, .cpl = 3, .endpoint.cpu = 1 };
 	struct bench_report *bench = calloc(1, sizeof(*bench));
 	struct report report = { .bench = bench };
 	char *page = NULL;

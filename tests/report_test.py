@@ -79,6 +79,17 @@ def head_of(row, parents):
     return parents[parents[row]].find(f"{HTML}thead/{HTML}tr")
 
 
+def check_bars(tree):
+    figure = next(e for e in tree.iter(HTML + "figure") if e.get("id") == "stall-soft")
+    table = next(e for e in tree.iter(HTML + "table") if e[0].get("id") == "stalls-soft-caption")
+    rows = [row for row in table.iter(HTML + "tr") if row[0].get("scope") == "row"]
+    wanted = {cell.text for row in rows if not row[1].get("colspan") for cell in row[:2]}
+    for chart in figure.iter(SVG + "svg"):
+        words = {"".join(text.itertext()).strip() for text in chart.iter(SVG + "text")}
+        case(f"every bar of the {chart.get('class')} chart has its name and its figure",
+             wanted and wanted <= words, wanted - words)
+
+
 def check_content(tree, text):
     sections = [e.get("id") for e in tree.iter(HTML + "section")]
     wanted = ["stall", "round-trips", "scaling", "host", "limits"]
@@ -98,7 +109,7 @@ def check_content(tree, text):
 
 
 def check_page():
-    paths = "null-*,raw-ioeventfd-pio,ioeventfd-pio,elided-pio"
+    paths = "null-*,raw-ioeventfd-pio,ioeventfd-pio,elided-pio,remote-fd-pio,unheard-pio"
     done = run(*FEW, "--path", paths, "--report", "page.html")
     case("a page, and the table as ever", done.returncode == 0 and "ioeventfd-pio" in done.stdout,
          done.stderr)
@@ -111,6 +122,7 @@ def check_page():
     except xml.ParseError as error:
         case("it is well-formed", False, error)
         return
+    check_bars(tree)
     with open("page.html", encoding="utf-8") as file:
         check_content(tree, file.read())
 

@@ -138,6 +138,28 @@ static void every_counterpart_in_the_table_is_a_path(void **state)
 	}
 }
 
+static void every_path_has_a_family(void **state)
+{
+	(void)state;
+	for (unsigned int i = 0; i < bench_nr_paths; i++)
+		if (bench_colour(bench_paths[i].name) == BENCH_NO_COLOUR)
+			fail_msg("%s has no colour: bench_families.c", bench_paths[i].name);
+}
+
+static void families_are_told_apart(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < bench_nr_families; i++)
+		for (size_t j = 0; j < i; j++) {
+			const struct bench_family *a = &bench_families[i], *b = &bench_families[j];
+
+			assert_int_not_equal(a->colour, b->colour);
+			assert_string_not_equal(a->name, b->name);
+			assert_string_not_equal(a->light, b->light);
+			assert_string_not_equal(a->dark, b->dark);
+		}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -150,6 +172,8 @@ int main(void)
 		cmocka_unit_test(a_ring_counted_twice_shows_too),
 		cmocka_unit_test(where_nobody_is_rung_nothing_is_lost),
 		cmocka_unit_test(every_counterpart_in_the_table_is_a_path),
+		cmocka_unit_test(every_path_has_a_family),
+		cmocka_unit_test(families_are_told_apart),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
