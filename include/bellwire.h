@@ -22,6 +22,8 @@
  *   bw_poller_run, _poll, _arm     -          -                  -        X (one thread at a time)
  *   bw_poller_add, _del, _thaw     -          X                  X        X
  *   bw_poller_stop                 -          X                  X        X
+ *   bw_capture_take                X          X                  X        X (one thread at a time)
+ *   bw_capture_last                X          X                  X        X
  *   bw_poller_freeze               -          X               -EDEADLK    X
  * The first column is the inside of a lookup, where no code of the caller runs: X means that the
  * two may go on at once.
@@ -42,9 +44,10 @@
  * sysinfo (glibc's qsort), poll (grace periods), clock_gettime where the vDSO cannot (pollers);
  * write and poll (a ring whose eventfd exists); eventfd2, fcntl, close, preadv2, read (notifiers);
  * kcmp, openat, newfstatat and readlink below /proc/self (bw_notifier_import and
- * bw_kvm_ioeventfd); epoll_create1, epoll_ctl, epoll_wait (pollers); ioctl on the VM's fd
+ * bw_kvm_ioeventfd); memfd_create and fallocate, or newfstatat and pread64 (bw_capture_new,
+ * bw_capture_open); epoll_create1, epoll_ctl, epoll_wait (pollers); ioctl on the VM's fd
  * (offload); userfaultfd, ioctl on what it gives, timerfd_create, timerfd_settime (doorbell pages);
- * getpid, getrandom, gettid, rt_sigprocmask.
+ * sched_yield, getpid, getrandom, gettid, rt_sigprocmask.
  */
 #ifndef BELLWIRE_H
 #define BELLWIRE_H
@@ -65,6 +68,7 @@ struct bw_region;
 struct bw_notifier;
 struct bw_ioeventfd;
 struct bw_page;
+struct bw_capture;
 struct bw_poller;
 
 /* MMIO: guest-physical addresses. PIO: ports. HYPERCALL: Hyper-V connection ids
@@ -392,9 +396,9 @@ struct bw_page_opts {
 /*
  * Makes [offset, offset + 4096) of the region a doorbell page; doorbells in it, before or after,
  * are its slots. -EINVAL: the region is not MMIO, offset is no multiple of 4096, or a doorbell that
- * is there already cannot be a slot (a value, BW_ANY_LEN, not aligned). -ERANGE: beyond the region.
- * -EEXIST: a page is there, or two doorbells there overlap. bw_region_doorbell() fails likewise
- * from then on. Valid until bw_page_free(), or the region or the bus is freed.
+ * is there already cannot be a slot (a value, BW_ANY_LEN, not aligned, captured). -ERANGE: beyond
+ * the region. -EEXIST: a page is there, or two doorbells there overlap. bw_region_doorbell() fails
+ * likewise from then on. Valid until bw_page_free(), or the region or the bus is freed.
  */
 int bw_region_page(struct bw_region *region, struct bw_page **out, const struct bw_page_opts *opts);
 
@@ -419,6 +423,92 @@ int bw_page_stats(struct bw_page *page, struct bw_page_stats *stats);
  * go elsewhere than to callbacks of the page's poller (but for bw_notifier_take(), which the page
  * does not notice). -EINVAL: no slot of a page. Any thread. */
 int bw_ioeventfd_value(struct bw_ioeventfd *ie, uint64_t *value);
+
+/* ---- capture: the value of each ring, where there is no page ----
+ *
+ * An eventfd says that the guest wrote, not what. A capture keeps what: in memory that another
+ * process can map, stored before the signal, so that whoever is told of a ring finds its value. One
+ * capture may serve any number of ioeventfds, which then have one order and are told apart by tags.
+ *
+ *   BW_CAPTURE_LAST    the newest value. It is never half of one and half of another, however many
+ *                      vCPUs write at once; the newest is the one with the highest sequence.
+ *   BW_CAPTURE_QUEUE   each value, in the order in which the vCPUs' writes found a place; those of
+ *                      one vCPU in its own order.
+ *
+ * A queue that is full: the write goes to the handler of the region that the guest sees there, as
+ * if there were no doorbell (BW_HANDLED; nothing is signalled or counted). Where there is none, or
+ * a doorbell page, the notifier is signalled all the same (BW_SIGNALLED), the value is lost, and
+ * bw_capture_dropped() has counted it before the signal. What the queue takes afterwards is newer;
+ * the handler may still be running while that is delivered.
+ *
+ * The consumer is not trusted: whatever it does to the memory, values are lost or wrong that were
+ * its own, and nothing else happens. No vCPU waits for it. It cannot make the memory shorter, and
+ * that of BW_CAPTURE_LAST it cannot write (Linux 5.1 on).
+ *
+ * The hypervisor signals without a value, so what is captured is not offloaded: each ring costs an
+ * exit to userspace.
+ */
+
+enum bw_capture_mode { BW_CAPTURE_LAST, BW_CAPTURE_QUEUE };
+
+struct bw_capture_opts {
+	size_t size;
+	enum bw_capture_mode mode;
+	uint32_t entries; /* QUEUE: how many values, a power of two, 2 to 2^20; LAST: 0 */
+	const char *name; /* copied, may be NULL; errors and the dump print it */
+};
+
+/* -EINVAL: the mode or entries. Else what memfd_create(2), fallocate(2) and mmap(2) fail with; all
+ * of the memory is there when it returns, 32 bytes an entry. */
+int bw_capture_new(struct bw_capture **c, const struct bw_capture_opts *opts);
+
+/*
+ * For a consumer in another process: the same memory, from an fd that was passed on, which may be
+ * closed afterwards. It can be read as below and nothing else. Nothing in the memory is trusted.
+ * -EBADF: not open. -EINVAL: no capture, or one whose memory could be made shorter.
+ */
+int bw_capture_open(struct bw_capture **c, int fd);
+
+/* Gives the caller's reference up; ioeventfds hold their own. NULL is fine. */
+void bw_capture_free(struct bw_capture *c);
+
+/* The memory, to be passed on; borrowed until the capture is freed, close-on-exec. -EINVAL: it was
+ * opened. */
+int bw_capture_fd(struct bw_capture *c);
+
+/*
+ * From now on c keeps what the guest writes there; NULL: nobody does. A control call: until it
+ * returns, or the transaction commits, a ring is as before or as after it; assigned and captured in
+ * one transaction, no ring comes without its value. The ioeventfd holds a reference. tag is given
+ * back with each value. -EINVAL: a hypercall, which has no value; a slot of a doorbell page, which
+ * has bw_ioeventfd_value(); c was opened. Without c: also what the offload can fail with.
+ */
+int bw_ioeventfd_capture(struct bw_ioeventfd *ie, struct bw_capture *c, uint32_t tag);
+
+struct bw_captured {
+	uint64_t value;    /* what was written, its upper bytes 0 */
+	uint64_t sequence; /* from 1 on; each value has its own */
+	uint32_t len;      /* bytes written: 1 to 8 */
+	uint32_t tag;
+};
+
+/*
+ * QUEUE: the oldest values, at most max of them, which are the caller's then; how many, 0: there
+ * are none. Never blocks. One consumer at a time; one that dies in between leaves them to the next.
+ * Rings coalesce in a notifier: take until there are none. -EINVAL: the mode.
+ */
+int bw_capture_take(struct bw_capture *c, struct bw_captured *values, unsigned int max);
+
+/*
+ * LAST: the newest value; any number of readers. -ENODATA: there was none yet. -EAGAIN: so many are
+ * in the middle of writing that no whole value is there; their rings are yet to come. -EINVAL: the
+ * mode.
+ */
+int bw_capture_last(struct bw_capture *c, struct bw_captured *newest);
+
+/* QUEUE: values that were lost because it was full and no handler was there. */
+uint64_t bw_capture_dropped(struct bw_capture *c);
+
 /* ---- seeing: where did my kick go? ----
  * Control calls, from which accesses take no notice. They tell what the guest sees: a transaction
  * that is open has changed nothing yet. */

@@ -9,6 +9,7 @@
  */
 #include "bus.h"
 #include "access.h"
+#include "capture.h"
 #include "error.h"
 #include "near.h"
 #include "notifier.h"
@@ -64,6 +65,21 @@ static void count_ring(struct slot *slot, const struct bw_access *a, bool signal
 	PROBE_HIT(slot->owner, a->space, a->addr, a->len, value);
 }
 
+/* Before the signal: who is told of the ring finds its value. False: the queue is full, and there
+ * is a handler for the write. */
+static __attribute__((noinline)) bool capture(const struct view *view, const struct slot *slot,
+					      const struct bw_access *a)
+{
+	const struct captured_by *by = &slot->owner->captures[slot->captured - 1];
+
+	if (capture_store(by->capture, by->tag, a))
+		return true;
+	if (has_handler(flat_find(view->flat[a->space], a->addr, a->len), a))
+		return false;
+	capture_drop(by->capture);
+	return true;
+}
+
 static int route(struct bw_bus *bus, struct bw_access *a)
 {
 	struct bw_region *region = NULL;
@@ -78,12 +94,12 @@ static int route(struct bw_bus *bus, struct bw_access *a)
 	if (a->is_write) {
 		struct slot *slot = match_find(view->table, view->generation, view->shapes, a);
 
-		if (slot) {
+		if (slot && (!slot->captured || capture(view, slot, a))) {
 			count_ring(slot, a, notifier_ring(slot->notifier));
 			rcu_leave();
 			return BW_SIGNALLED;
 		}
-		if (has_near(view->shapes, a->space))
+		if (!slot && has_near(view->shapes, a->space))
 			near_miss(bus, view, a);
 	}
 	piece = flat_find(view->flat[a->space], a->addr, a->len);

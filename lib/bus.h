@@ -40,6 +40,12 @@ struct row {
 #define row_for_each(ie, row)                                                                      \
 	for (size_t i_ = 0; i_ < (row)->nr && ((ie) = (row)->at[i_], true); i_++)
 
+/* Who keeps an ioeventfd's values: see capture_use.c. */
+struct captured_by {
+	struct bw_capture *capture; /* a reference, or NULL */
+	uint32_t tag;
+};
+
 struct bw_ioeventfd {
 	/* what a commit reads of every doorbell of a region that moves: two lines of cache */
 	struct bw_bus *bus;
@@ -50,6 +56,7 @@ struct bw_ioeventfd {
 	bool fresh;                   /* not there when the transaction began */
 	bool gone;                    /* not to be there when it ends */
 	bool weighed;                 /* this commit has compared wanted with active */
+	uint8_t wants_captured;       /* active->captured, once this transaction is committed */
 	struct slot *active;          /* where readers find it, or NULL */
 	struct slot *next;            /* and will, if weighed */
 	struct bw_notifier *notifier; /* a reference */
@@ -69,11 +76,15 @@ struct bw_ioeventfd {
 	uint64_t signals;
 	uint64_t near_width, near_value;
 
+	struct captured_by
+		*captures; /* two, once there was one; readers follow that of their slot */
+
 	/* the rest */
 	struct import *import;   /* the drop-in's, or NULL */
 	struct bw_page *in_page; /* the doorbell page that it is a slot of, or NULL */
 	uint64_t page_value;     /* of the newest ring found there */
 	bool has_page_value;
+	uint8_t captured; /* wants_captured before this transaction */
 	struct place *place;
 	struct cds_list_head at_place;   /* in place->ioeventfds */
 	struct cds_list_head in_bus;     /* in bus->ioeventfds */

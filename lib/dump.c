@@ -3,6 +3,7 @@
  * bw_bus_dump(), and the dump for people: a line an object.
  */
 #include "dump.h"
+#include "capture.h"
 #include "error.h"
 #include "notifier.h"
 #include "page.h"
@@ -87,6 +88,14 @@ static void add_state(struct text *t, const struct bw_ioeventfd *ie,
 		text_add(t, ": not offloaded (%s)", stats->why_not_offloaded);
 }
 
+static void add_capture(struct text *t, const struct bw_capture *c)
+{
+	text_add(t, "; captured in %s ", capture_mode_name(c));
+	text_add_quoted(t, c->name);
+	if (c->mode == BW_CAPTURE_QUEUE)
+		text_add(t, ", %" PRIu64 " dropped", capture_dropped(c));
+}
+
 static void add_counts(struct text *t, const struct bw_ioeventfd_stats *stats)
 {
 	text_add(t,
@@ -106,6 +115,8 @@ static void add_ioeventfd(struct text *t, const struct bw_ioeventfd *ie)
 	add_place(t, ie);
 	add_notifier(t, ie->notifier);
 	add_state(t, ie, &stats);
+	if (capture_of(ie))
+		add_capture(t, capture_of(ie));
 	add_counts(t, &stats);
 }
 

@@ -4,6 +4,7 @@
  * values, are strings, as many readers of JSON keep 53 bits or 63.
  */
 #include "dump.h"
+#include "capture.h"
 #include "notifier.h"
 #include "page.h"
 #include "poller.h"
@@ -91,6 +92,14 @@ static void add_notifier(struct text *t, const struct bw_notifier *n)
 		text_add(t, ", \"eventfd\": %d", fd);
 }
 
+static void add_capture(struct text *t, const struct bw_capture *c)
+{
+	add_string(t, "capture", c ? c->name : NULL);
+	text_add(t, ", ");
+	add_string(t, "capture_mode", c ? capture_mode_name(c) : NULL);
+	text_add(t, ", \"dropped\": %" PRIu64 ", ", c ? capture_dropped(c) : 0);
+}
+
 static void add_counts(struct text *t, const struct bw_ioeventfd_stats *stats)
 {
 	text_add(t,
@@ -117,6 +126,7 @@ static void add_ioeventfd(struct text *t, const struct bw_ioeventfd *ie)
 	text_add(t, ", ");
 	add_string(t, "why_not_offloaded", stats.why_not_offloaded);
 	text_add(t, ", ");
+	add_capture(t, capture_of(ie));
 	add_counts(t, &stats);
 }
 

@@ -4,6 +4,7 @@
  * no table, so that it can be compared with what the hot path does.
  */
 #include "access.h"
+#include "capture.h"
 #include "ioeventfd.h"
 #include "notifier.h"
 #include "offloading.h"
@@ -61,9 +62,17 @@ static const struct bw_ioeventfd *find_taker(const struct bw_bus *bus, const str
 	return NULL;
 }
 
+/* The taker's values are kept, and there is no room for another. */
+static bool is_full(const struct question *q)
+{
+	const struct bw_capture *c = q->taker ? capture_of(q->taker) : NULL;
+
+	return c && capture_is_full(c);
+}
+
 static enum bw_result result_of(const struct question *q)
 {
-	if (q->taker)
+	if (q->taker && !(is_full(q) && has_handler(q->piece, &q->access)))
 		return BW_SIGNALLED;
 	return q->page || (q->piece && q->piece->region->handler) ? BW_HANDLED : BW_UNCLAIMED;
 }
@@ -148,11 +157,24 @@ static void tell_defects(struct question *q)
 	}
 }
 
+static void tell_capture(struct question *q, const struct bw_capture *c)
+{
+	text_add(&q->text, "captured: its value goes to %s ", capture_mode_name(c));
+	text_add_quoted(&q->text, c->name);
+	if (is_full(q))
+		text_add(&q->text, has_handler(q->piece, &q->access)
+					   ? ", which is full: so the region's handler gets it"
+					   : ", which is full: the value is dropped");
+	text_add(&q->text, "\n");
+}
+
 static void tell_taker(struct question *q)
 {
 	const char *why_not = why_not_offloaded(q->taker);
 
 	tell_ioeventfd(q, "taken by", q->taker, NULL);
+	if (capture_of(q->taker))
+		tell_capture(q, capture_of(q->taker));
 	if (why_not) {
 		text_add(&q->text, "not offloaded: %s\n", why_not);
 		return;

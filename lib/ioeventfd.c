@@ -3,6 +3,7 @@
  * Assigning and deassigning: what is wanted, and who is in the way. txn.c makes it so.
  */
 #include "ioeventfd.h"
+#include "capture.h"
 #include "dropin.h"
 #include "error.h"
 #include "notifier.h"
@@ -162,6 +163,7 @@ void ioeventfd_destroy(struct bw_ioeventfd *ie)
 	if (ie->import)
 		import_put(ie->import);
 	page_claim_slot(ie, NULL);
+	capture_forget(ie);
 	notifier_put(ie->notifier);
 	free(ie);
 }

@@ -227,7 +227,8 @@ struct slot *table_insert(struct table *t, const struct key *key, uint64_t since
 		__atomic_store_n(&s->since, since, __ATOMIC_RELAXED);
 		s->addr = key->addr;
 		s->value = key->value;
-		s->shape = key->shape;
+		s->shape = (uint16_t)key->shape;
+		s->captured = 0;
 		s->notifier = notifier;
 		s->owner = owner;
 		s->elided = 0;

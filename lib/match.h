@@ -39,7 +39,8 @@ struct slot {
 	uint64_t since;
 	uint64_t addr;
 	uint64_t value; /* of the key; where its shape has none, what the last ring wrote */
-	uint32_t shape;
+	uint16_t shape;
+	uint16_t captured; /* by owner->captures[captured - 1]; 0: its values are not kept */
 	uint32_t reach; /* not of the key here: how far from this slot keys that hash to it may lie
 			 */
 	struct bw_notifier *notifier;

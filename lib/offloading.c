@@ -115,15 +115,23 @@ static int assign_batch(struct bw_bus *bus, struct batch *batch, bool must)
 	return err;
 }
 
+static const char *why_refused(const struct bw_bus *bus, const struct bw_ioeventfd *ie,
+			       const struct offload_claim *claim)
+{
+	if (ie->next->captured)
+		return "its values are captured, which the hypervisor cannot do";
+	if (has_no_address(ie, ie->next))
+		return "ports above 0xffff do not lie in MMIO";
+	return bus->offload->refuses(bus->offload_state, claim);
+}
+
 /* All that can be done without the hypervisor. */
 static int prepare(struct bw_bus *bus, struct bw_ioeventfd *ie, struct batch *batch, bool must)
 {
 	struct offload_claim claim = offload_claim_of(ie, ie->next);
 	int err;
 
-	ie->next_why_not = has_no_address(ie, ie->next)
-				   ? "ports above 0xffff do not lie in MMIO"
-				   : bus->offload->refuses(bus->offload_state, &claim);
+	ie->next_why_not = why_refused(bus, ie, &claim);
 	if (ie->next_why_not)
 		return 0;
 	if (ie->fd < 0) {

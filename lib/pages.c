@@ -80,6 +80,9 @@ static int check_slots(const struct bw_page *page)
 	row_for_each (ie, &page->region->doorbells) {
 		if (ie->gone || !is_in(page, ie->addr))
 			continue;
+		if (ie->wants_captured)
+			return fail(-EINVAL, "the values of the doorbell at 0x%llx are captured",
+				    (unsigned long long)ie->addr);
 		err = check_slot(page, ie, ie->addr, &ie->match);
 		if (err)
 			return err;

@@ -53,4 +53,12 @@ static inline struct bw_page *page_at(const struct bw_region *region, uint64_t o
 	return NULL;
 }
 
+/* Inside an RCU section, or with the control lock held: whether a write that nobody else takes goes
+ * to the handler of the region that is seen there. piece may be NULL. */
+static inline bool has_handler(const struct piece *piece, const struct bw_access *a)
+{
+	return piece && piece->region->handler &&
+	       !page_at(piece->region, a->addr - piece->base, a->len);
+}
+
 #endif

@@ -102,6 +102,7 @@ static bool copy_slots(struct table *to, const struct table *from, uint64_t gene
 		if (!new)
 			return false;
 		new->until = old->until;
+		new->captured = old->captured;
 		if (old->since <= generation)
 			counts_begin_move(new, old);
 	}
@@ -155,19 +156,29 @@ int reserve_keys(struct bw_bus *bus, size_t keys)
 	return table_fits(bus->table, keys) ? 0 : grow_table(bus, keys);
 }
 
+static struct slot *insert(struct bw_ioeventfd *ie, const struct key *key, bool force)
+{
+	struct bw_bus *bus = ie->bus;
+	struct slot *slot =
+		table_insert(bus->table, key, bus->view->generation + 1, ie, ie->notifier, force);
+
+	if (slot)
+		slot->captured = ie->wants_captured;
+	return slot;
+}
+
 struct slot *stage_slot(struct bw_ioeventfd *ie, const struct key *key, bool must)
 {
 	struct bw_bus *bus = ie->bus;
-	uint64_t since = bus->view->generation + 1;
 	struct slot *slot = NULL;
 
 	if (table_fits(bus->table, bus->table->in_use + 1))
-		slot = table_insert(bus->table, key, since, ie, ie->notifier, false);
+		slot = insert(ie, key, false);
 	if (slot)
 		return slot;
 	if (grow_table(bus, bus->table->mask + 1) && !must)
 		return NULL;
-	return table_insert(bus->table, key, since, ie, ie->notifier, true);
+	return insert(ie, key, true);
 }
 
 static int grow_array(void *array, size_t nr, size_t size)

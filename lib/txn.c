@@ -14,6 +14,7 @@
  * room for every ioeventfd there is.
  */
 #include "txn.h"
+#include "capture.h"
 #include "error.h"
 #include "ioeventfd.h"
 #include "near.h"
@@ -92,6 +93,12 @@ static bool wanted_at(const struct bw_ioeventfd *ie, uint64_t *addr)
 	       !index_collision(index_find(&bus->index, NULL, ie->space, *addr), &ie->match);
 }
 
+/* There already, with its values kept by whom they are to be. */
+static bool is_found_at(const struct bw_ioeventfd *ie, uint64_t addr)
+{
+	return ie->active && ie->active->addr == addr && ie->active->captured == ie->wants_captured;
+}
+
 static int weigh(struct bw_ioeventfd *ie, bool must)
 {
 	struct bw_bus *bus = ie->bus;
@@ -102,7 +109,7 @@ static int weigh(struct bw_ioeventfd *ie, bool must)
 	if (ie->weighed)
 		return 0;
 	wanted = wanted_at(ie, &addr);
-	if (wanted ? ie->active && ie->active->addr == addr : !ie->active)
+	if (wanted ? is_found_at(ie, addr) : !ie->active)
 		return 0;
 	key = match_key(ie->space, addr, &ie->match);
 	if (wanted) {
@@ -305,6 +312,7 @@ static void finish_ioeventfds(struct bw_bus *bus, bool committed)
 
 	cds_list_for_each_entry_safe (ie, tmp, &bus->touched_ioeventfds, in_touched) {
 		cds_list_del_init(&ie->in_touched);
+		capture_settle(ie, committed);
 		if (committed ? ie->gone : ie->fresh)
 			ioeventfd_destroy(ie);
 		else

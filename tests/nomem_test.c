@@ -25,6 +25,7 @@ struct scene {
 	struct bw_bus *bus, *bus2;
 	struct bw_notifier *n, *polled, *fresh, *covers;
 	struct bw_ioeventfd *plain[PLAIN], *cover;
+	struct bw_capture *capture;
 	struct bw_region *regions[REGIONS]; /* the first four are mapped */
 	struct bw_region *ports;
 	struct bw_poller *poller, *poller2;
@@ -87,6 +88,10 @@ static void make_scene(struct scene *s, bool offloaded)
 	s->polled = make_notifier("polled");
 	s->fresh = make_notifier("fresh");
 	s->covers = make_notifier("covers");
+	assert_int_equal(
+		bw_capture_new(&s->capture,
+			       &(struct bw_capture_opts){ .size = sizeof(struct bw_capture_opts) }),
+		0);
 	s->eventfd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	assert_int_equal(bw_poller_new(&s->poller), 0);
 	assert_int_equal(bw_poller_add(s->poller, s->polled, deliver, NULL), 0);
@@ -105,6 +110,7 @@ static void clear_scene(struct scene *s)
 	bw_notifier_free(s->polled);
 	bw_notifier_free(s->fresh);
 	bw_notifier_free(s->covers);
+	bw_capture_free(s->capture);
 	close(s->eventfd);
 }
 
@@ -182,6 +188,29 @@ static int call_assign(struct scene *s)
 	int err = bw_ioeventfd_assign(s->bus, &ie, BW_PIO, 0x68, of_len(1), s->fresh);
 
 	return checked(err, ie);
+}
+
+static int call_capture_new(struct scene *s)
+{
+	struct bw_capture_opts opts = { .size = sizeof(opts),
+					.mode = BW_CAPTURE_QUEUE,
+					.entries = 2 };
+	struct bw_capture *c, *opened;
+	int err = bw_capture_new(&c, &opts);
+
+	(void)s;
+	if (checked(err, c))
+		return err;
+	err = bw_capture_open(&opened, bw_capture_fd(c));
+	checked(err, opened);
+	bw_capture_free(opened);
+	bw_capture_free(c);
+	return err;
+}
+
+static int call_capture(struct scene *s)
+{
+	return bw_ioeventfd_capture(s->cover, s->capture, 0);
 }
 
 static int call_assign_polled(struct scene *s)
@@ -329,6 +358,8 @@ static struct call calls[] = {
 	{ "bw_ioeventfd_assign of a value", call_assign_value, false, 6 },
 	{ "bw_ioeventfd_assign, offloaded", call_assign, true, 5 },
 	{ "bw_ioeventfd_assign, offloaded, in a poller", call_assign_polled, true, 6 },
+	{ "bw_capture_new and bw_capture_open", call_capture_new, false, 2 },
+	{ "bw_ioeventfd_capture", call_capture, true, 1 },
 	{ "bw_kvm_ioeventfd", call_dropin, false, 7 },
 	{ "bw_bus_dump", call_dump, false, 2 },
 	{ "bw_bus_explain", call_explain, false, 1 },
