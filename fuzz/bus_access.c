@@ -110,6 +110,8 @@ static int access_bus(struct world *w, struct bw_access *access, bool through)
 	int result;
 
 	s.answer = model_access(&w->seen, access);
+	if (s.answer.rung && s.answer.rung->captured)
+		store_captured(w, access, &s.answer);
 	served = s.answer.result == BW_HANDLED || s.answer.result == BW_UNCLAIMED;
 	if (s.answer.handled) {
 		s.device = s.answer.handled->device;

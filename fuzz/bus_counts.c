@@ -27,7 +27,7 @@ static void expect_one(struct bw_ioeventfd_stats *stats, const struct model_ioev
 {
 	if (answer->rung == ie)
 		expect_ring(stats, access);
-	else if (answer->rung || !access->is_write)
+	else if (answer->rung || answer->passed_by || !access->is_write)
 		return;
 	else if (ie->match.len != access->len)
 		stats->near_width++;

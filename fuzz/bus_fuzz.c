@@ -153,6 +153,8 @@ static const struct {
 	{ "fail", step_fail },
 	{ "ask", step_ask },
 	{ "fd", step_fd },
+	{ "capture", step_capture },
+	{ "take", step_take },
 };
 
 void next_step(struct world *w)
@@ -177,6 +179,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *program, size_t size)
 		.pio_mmio_base = WINDOW,
 	};
 
+	open_capture(&w);
 	world_open(&w, &opts);
 	while (w.at < w.end)
 		next_step(&w);

@@ -29,6 +29,16 @@ void step_doorbell(struct world *w);
 void step_deassign(struct world *w);
 void step_dropin(struct world *w);
 
+/* ---- bus_capture.c ---- */
+
+/* The one that lives as long as the process, as it was left. */
+void open_capture(struct world *w);
+/* What a ring of answer's ioeventfd stores, or where it goes if there is no room. */
+void store_captured(struct world *w, const struct bw_access *access, struct model_answer *answer);
+
+void step_capture(struct world *w);
+void step_take(struct world *w);
+
 /* ---- bus_region.c ---- */
 
 void step_region_new(struct world *w);

@@ -119,7 +119,7 @@ static void verify_claims(const struct world *w)
 		uint64_t addr;
 
 		if (!model_active(&w->seen, ie, &addr) ||
-		    (ie->space == BW_PIO && w->seen.pio_is_mmio && addr > 0xffff))
+		    (ie->space == BW_PIO && w->seen.pio_is_mmio && addr > 0xffff) || ie->captured)
 			continue;
 		claim = claim_of(&w->seen, ie, addr);
 		active++;

@@ -15,6 +15,7 @@
 #define EVENTFDS 2u /* the drop-in's */
 #define TARGETS (NOTIFIERS + EVENTFDS)
 #define DEVICES 256u
+#define QUEUE 2u
 
 struct device {
 	struct world *world;
@@ -40,6 +41,11 @@ struct world {
 	struct model seen;  /* what the guest sees: not what an open transaction did */
 	unsigned int depth; /* of transactions */
 	bool aborted;       /* one inside the outermost was */
+
+	struct bw_capture *capture;
+	struct bw_captured queued[QUEUE]; /* what is to be found in it */
+	unsigned int nr_queued;
+	uint64_t dropped;
 
 	struct device devices[DEVICES];
 	unsigned int nr_devices;

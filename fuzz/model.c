@@ -182,10 +182,31 @@ static bool rings(const struct model *m, const struct model_ioeventfd *ie, unsig
 	       (!ie->match.has_value || ie->match.value == written(access));
 }
 
+static void answer_by_region(const struct model *m, const struct bw_access *access,
+			     struct model_answer *answer)
+{
+	const struct model_region *region = top_of_all(m, answer->space, answer->addr, access->len);
+
+	if (!region || !region->has_handler)
+		return;
+	answer->handled = region;
+	answer->result = BW_HANDLED;
+}
+
+void model_pass_by(const struct model *m, const struct bw_access *access,
+		   struct model_answer *answer)
+{
+	answer_by_region(m, access, answer);
+	answer->passed_by = answer->handled;
+	if (answer->passed_by)
+		answer->rung = NULL;
+}
+
 struct model_answer model_access(const struct model *m, const struct bw_access *access)
 {
-	struct model_answer answer = { BW_UNCLAIMED, NULL, NULL, access->space, access->addr };
-	const struct model_region *region;
+	struct model_answer answer = { .result = BW_UNCLAIMED,
+				       .space = access->space,
+				       .addr = access->addr };
 
 	if (access->space > BW_HYPERCALL || access->len > 8 ||
 	    (access->space != BW_HYPERCALL && (!access->len || !access->data)))
@@ -200,10 +221,6 @@ struct model_answer model_access(const struct model *m, const struct bw_access *
 			answer.result = BW_SIGNALLED;
 			return answer;
 		}
-	region = top_of_all(m, answer.space, answer.addr, access->len);
-	if (region && region->has_handler) {
-		answer.handled = region;
-		answer.result = BW_HANDLED;
-	}
+	answer_by_region(m, access, &answer);
 	return answer;
 }

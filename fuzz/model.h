@@ -35,6 +35,8 @@ struct model_ioeventfd {
 	uint64_t addr; /* or the offset in its region */
 	struct bw_match match;
 	unsigned int target; /* who is rung; of the drop-in's, which eventfd it is */
+	bool captured;
+	uint32_t tag;
 };
 
 struct model {
@@ -49,6 +51,7 @@ struct model {
 struct model_answer {
 	int result;                         /* an enum bw_result or -errno */
 	const struct model_ioeventfd *rung; /* BW_SIGNALLED */
+	bool passed_by;                     /* it would have rung, but for a full queue */
 	const struct model_region *handled; /* BW_HANDLED */
 	enum bw_space space;                /* as whoever gets it sees it */
 	uint64_t addr;
@@ -76,5 +79,9 @@ const struct model_region *model_region_at(const struct model *m, enum bw_space 
 					   uint64_t addr);
 
 struct model_answer model_access(const struct model *m, const struct bw_access *access);
+
+/* The same write, if a handler is there to get it instead of the ioeventfd. */
+void model_pass_by(const struct model *m, const struct bw_access *access,
+		   struct model_answer *answer);
 
 #endif
