@@ -207,6 +207,26 @@ static void see(struct scene *s)
 	MUST(!bw_bus_synchronize(s->bus));
 }
 
+static void capture(struct scene *s)
+{
+	struct bw_capture_opts opts = { .size = sizeof(opts),
+					.mode = BW_CAPTURE_QUEUE,
+					.entries = 16 };
+	struct bw_capture *mine, *theirs;
+	struct bw_captured value;
+	struct bw_ioeventfd *ie;
+
+	MUST(!bw_capture_new(&mine, &opts));
+	MUST(!bw_capture_open(&theirs, bw_capture_fd(mine)));
+	MUST(!bw_ioeventfd_assign(s->bus, &ie, BW_PIO, 0x70, of_len(4), s->n));
+	MUST(!bw_ioeventfd_capture(ie, mine, 0));
+	MUST(write_to(s->bus, BW_PIO, 0x70, 4, 7) == BW_SIGNALLED);
+	MUST(bw_capture_take(theirs, &value, 1) == 1 && value.value == 7);
+	bw_ioeventfd_deassign(ie);
+	bw_capture_free(theirs);
+	bw_capture_free(mine);
+}
+
 static void drop_in(struct scene *s)
 {
 	struct kvm_ioeventfd io = {
@@ -260,6 +280,7 @@ static void live(struct scene *s, enum bw_page_way way)
 	make_regions(s);
 	offload(s, way);
 	MUST(bw_notifier_fd(s->n) >= 0);
+	capture(s);
 	drop_in(s);
 	use_page(s);
 	see(s);
