@@ -236,6 +236,8 @@ const struct command command_bench = {
 		"  userspace-*  exit, a region's handler, and a system call to the endpoint\n"
 		"  ioeventfd-*  the endpoint has the eventfd; any: of any length; hc: a hypercall\n"
 		"  elided-*     the endpoint waits in a bw_poller, and nobody has the eventfd\n"
+		"  coalesced-*  KVM's ring of stores, looked at every 50 us and when it is full\n"
+		"  exitless-*   a hot doorbell page: a ring is a store, and the poller looks\n"
 		"  remote-*     exit, and a message to a device model in another process\n"
 		"               (vfio-user); fd: by the ioeventfd that the device offers\n"
 		"With --peer qemu also\n"

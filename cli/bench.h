@@ -13,6 +13,8 @@
  * bench_endpoint.c  where who is rung is  vhost.h          a vhost-user endpoint
  * bench_remote.c  a device model           peer.h           QEMU beside us
  *                 in another process       report.h         the page
+ *                 in another process       adaptive.h       when a page is hot
+ * bench_exitless.c  a doorbell page       bench_coalesced.c  KVM's ring of stores
  */
 #ifndef BELLWIRE_BENCH_H
 #define BELLWIRE_BENCH_H
@@ -47,6 +49,12 @@ struct path_kind {
 	int (*setup)(struct path *path); /* -errno, and has said why */
 	/* Fails as sample_path() does. NULL: our own guest rings. */
 	int (*sample)(struct path *path, uint64_t rings, struct sample *sample);
+	/* After so many rings: how many of them are accounted for. NULL: as many as were counted.
+	 */
+	uint64_t (*account)(struct path *path, uint64_t rings);
+	bool counts_up;  /* the guest stores 1, 2, 3, ... */
+	bool coalesces;  /* a delivery is of many rings: these are no I/O operations */
+	bool own_thread; /* its endpoint waits in a way of its own, in this process */
 };
 
 struct path_type {
@@ -122,6 +130,7 @@ struct row {
 	bool rung;     /* somebody counts at the other end: rings and signals are to be equal */
 	uint64_t rings_per_sample;
 	uint64_t rings, signals; /* all that were made, warm-up too, and all that were counted */
+	uint64_t deliveries;     /* of a path that coalesces */
 	struct sample *samples;  /* one per round */
 
 	struct stats ns, vcpu_cpu_ns, endpoint_cpu_ns;
@@ -176,6 +185,7 @@ struct bench_column {
 	int width;
 	unsigned int rank; /* on a narrow terminal the highest goes first */
 	void (*cell)(const struct row *row, char text[BENCH_CELL]); /* "-" is there already */
+	bool of_coalescing; /* shown where there is a path that coalesces */
 };
 
 extern const struct bench_column bench_columns[];

@@ -52,6 +52,22 @@ static void advise_space(FILE *out, const struct bench *bench)
 			mmio->ns.median / pio->ns.median);
 }
 
+/* What can be compared is the stall; a signal for each store is what a page does not give. */
+static void advise_exitless(FILE *out, const struct bench *bench)
+{
+	const struct row *exitless = bench_row(bench, "exitless-mmio");
+	const struct row *exits = bench_row(bench, "ioeventfd-mmio");
+	double times;
+
+	if (!exitless || !exits)
+		return;
+	times = exits->ns.median / exitless->ns.median;
+	fprintf(out,
+		"- A store into a hot doorbell page stalls the guest %.2f ns, 1/%.0f of an MMIO "
+		"ioeventfd; the poller spins for it, and hears of one in %.0f.\n",
+		exitless->ns.median, times, (double)exitless->rings / (double)exitless->deliveries);
+}
+
 static const struct row *worst_ratio(const struct bench *bench)
 {
 	const struct row *worst = NULL;
@@ -121,6 +137,7 @@ void bench_print_advice(FILE *out, const struct bench *bench, const struct bench
 	advise_hop(out, bench);
 	advise_space(out, bench);
 	advise_elision(out, bench);
+	advise_exitless(out, bench);
 	advise_library(out, bench);
 	advise_peer(out, bench);
 	if (opts->vcpu_cpu == opts->endpoint.cpu)

@@ -43,7 +43,9 @@ static void set_stalls(json_t *object, const struct row *row, bool known)
 	set(object, "ci_low", real_or_null(known, row->ns.low));
 	set(object, "ci_high", real_or_null(known, row->ns.high));
 	set(object, "ci_coverage", real_or_null(known, row->ns.coverage));
-	set(object, "iops", real_or_null(known, 1e9 / row->ns.median));
+	/* stores a second are none */
+	set(object, "iops",
+	    real_or_null(known && !row->type->kind->coalesces, 1e9 / row->ns.median));
 }
 
 static void set_comparisons(json_t *object, const struct row *row)
@@ -62,11 +64,18 @@ static void set_comparisons(json_t *object, const struct row *row)
 
 static void set_costs(json_t *object, const struct row *row, bool known)
 {
+	bool coalesces = row->type->kind->coalesces;
+
 	set(object, "exits_per_ring", real_or_null(known, row->exits.median));
 	set(object, "vcpu_cpu_ns", real_or_null(known, row->vcpu_cpu_ns.median));
 	set(object, "endpoint_cpu_ns",
 	    real_or_null(known && row->rung, row->endpoint_cpu_ns.median));
-	set(object, "signals", integer_or_null(known && row->rung, (int64_t)row->signals));
+	set(object, "signals",
+	    integer_or_null(known && row->rung && !coalesces, (int64_t)row->signals));
+	set(object, "deliveries", integer_or_null(known && coalesces, (int64_t)row->deliveries));
+	set(object, "coalesced",
+	    real_or_null(known && row->deliveries > 0,
+			 (double)row->rings / (double)row->deliveries));
 	set(object, "lost", integer_or_null(known && row->rung, bench_lost(row)));
 }
 

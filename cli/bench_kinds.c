@@ -90,7 +90,7 @@ static int setup_null(struct path *path)
 	return map_region(path, swallow);
 }
 
-const struct path_kind path_null = { always, setup_null, NULL };
+const struct path_kind path_null = { .unavailable = always, .setup = setup_null };
 
 static const char *needs_kvm(const struct rig *rig, const struct path *path)
 {
@@ -105,7 +105,7 @@ static int setup_null_kernel(struct path *path)
 	return 0;
 }
 
-const struct path_kind path_null_kernel = { needs_kvm, setup_null_kernel, NULL };
+const struct path_kind path_null_kernel = { .unavailable = needs_kvm, .setup = setup_null_kernel };
 
 static int setup_raw_userspace(struct path *path)
 {
@@ -113,7 +113,7 @@ static int setup_raw_userspace(struct path *path)
 	return own_eventfd(path);
 }
 
-const struct path_kind path_raw_userspace = { always, setup_raw_userspace, NULL };
+const struct path_kind path_raw_userspace = { .unavailable = always, .setup = setup_raw_userspace };
 
 /* On KVM nothing may reach userspace: what does is swallowed, and shows as lost. */
 static int setup_raw_ioeventfd(struct path *path)
@@ -131,7 +131,7 @@ static int setup_raw_ioeventfd(struct path *path)
 	return 0;
 }
 
-const struct path_kind path_raw_ioeventfd = { always, setup_raw_ioeventfd, NULL };
+const struct path_kind path_raw_ioeventfd = { .unavailable = always, .setup = setup_raw_ioeventfd };
 
 static int setup_userspace(struct path *path)
 {
@@ -140,7 +140,7 @@ static int setup_userspace(struct path *path)
 	return err ? err : map_region(path, ring_endpoint);
 }
 
-const struct path_kind path_userspace = { always, setup_userspace, NULL };
+const struct path_kind path_userspace = { .unavailable = always, .setup = setup_userspace };
 
 static int import_eventfd(struct path *path)
 {
@@ -169,7 +169,7 @@ static int setup_ioeventfd(struct path *path)
 	return err ? err : assign(path);
 }
 
-const struct path_kind path_ioeventfd = { always, setup_ioeventfd, NULL };
+const struct path_kind path_ioeventfd = { .unavailable = always, .setup = setup_ioeventfd };
 
 /* As in a test device: the ring by itself, without a wake-up. */
 static int setup_unheard(struct path *path)
@@ -183,7 +183,7 @@ static int setup_unheard(struct path *path)
 	return fd < 0 ? say_bus(path, fd) : assign(path);
 }
 
-const struct path_kind path_unheard = { always, setup_unheard, NULL };
+const struct path_kind path_unheard = { .unavailable = always, .setup = setup_unheard };
 
 static const char *needs_hypercalls(const struct rig *rig, const struct path *path)
 {
@@ -191,7 +191,8 @@ static const char *needs_hypercalls(const struct rig *rig, const struct path *pa
 	return vm_hypercall_probe(rig->vm) < 0 ? vm_last_error() : NULL;
 }
 
-const struct path_kind path_hypercall = { needs_hypercalls, setup_ioeventfd, NULL };
+const struct path_kind path_hypercall = { .unavailable = needs_hypercalls,
+					  .setup = setup_ioeventfd };
 
 static const char *needs_no_offload(const struct rig *rig, const struct path *path)
 {
@@ -212,4 +213,4 @@ static int setup_elided(struct path *path)
 	return err ? say(path, err, "endpoint") : assign(path);
 }
 
-const struct path_kind path_elided = { needs_no_offload, setup_elided, NULL };
+const struct path_kind path_elided = { .unavailable = needs_no_offload, .setup = setup_elided };

@@ -16,7 +16,7 @@
 #define DEFAULT_ROUNDS 101u
 #define REPORT_ROUNDS 51u /* there is more to measure */
 #define RTT_DEFAULT_RINGS 10000u
-#define RTT_PATHS "userspace-*,ioeventfd-*,elided-*"
+#define RTT_PATHS "userspace-*,ioeventfd-*,elided-*,exitless-*"
 
 static const struct option bench_options[] = {
 	{ "accel", required_argument, NULL, 'a' },    { "path", required_argument, NULL, 'p' },

@@ -92,5 +92,6 @@ static int setup_ioeventfds(struct path *path)
 	return setup(path, false);
 }
 
-const struct path_kind path_remote = { needs_no_answer, setup_messages, NULL };
-const struct path_kind path_remote_fd = { needs_no_answer, setup_ioeventfds, NULL };
+const struct path_kind path_remote = { .unavailable = needs_no_answer, .setup = setup_messages };
+const struct path_kind path_remote_fd = { .unavailable = needs_no_answer,
+					  .setup = setup_ioeventfds };

@@ -37,8 +37,10 @@ static void command(const struct path *path, uint64_t rings)
 {
 	struct guest_mailbox *mailbox = vcpu_mailbox(path->rig->vcpu);
 
-	mailbox->op = GUEST_RING;
-	mailbox->count = rings;
+	mailbox->op = path->type->kind->counts_up ? GUEST_PACE : GUEST_RING;
+	mailbox->count = path->type->kind->counts_up ? 1 : rings;
+	mailbox->burst = rings;
+	mailbox->period = mailbox->trips = 0;
 	mailbox->sequence = 0;
 	mailbox->ring = (struct guest_access){
 		.kind = path->type->instruction,
@@ -47,15 +49,19 @@ static void command(const struct path *path, uint64_t rings)
 	};
 }
 
-/* Until the endpoint has counted all that are not known to be lost, or for a while. */
-static void drain(const struct path *path, uint64_t expected, bool lost_before)
+void wait_for_endpoint(const struct path *path, uint64_t rings, bool lost_before,
+		       bool (*done)(const struct path *path, uint64_t rings))
 {
 	const struct timespec pause = { .tv_nsec = 20000 };
 	uint64_t end = clock_ns(CLOCK_MONOTONIC) + (lost_before ? DRAIN_AGAIN_NS : DRAIN_NS);
 
-	while (endpoint_rings(path->endpoint) < expected && !interrupted() &&
-	       clock_ns(CLOCK_MONOTONIC) < end)
+	while (!done(path, rings) && !interrupted() && clock_ns(CLOCK_MONOTONIC) < end)
 		nanosleep(&pause, NULL);
+}
+
+static bool has_counted(const struct path *path, uint64_t rings)
+{
+	return endpoint_rings(path->endpoint) >= rings;
 }
 
 /* Accounts for the rings of one command. */
@@ -65,11 +71,16 @@ static void settle(struct path *path, uint64_t rings)
 	uint64_t lost = row->rings - row->signals;
 
 	row->rings += rings;
+	if (path->type->kind->account) {
+		row->signals += path->type->kind->account(path, rings);
+		return;
+	}
 	if (path->counted)
 		row->signals += bw_notifier_take(path->notifier);
 	if (!path->endpoint)
 		return;
-	drain(path, row->rings - lost, lost > 0);
+	/* all that are not known to be lost */
+	wait_for_endpoint(path, row->rings - lost, lost > 0, has_counted);
 	row->signals = endpoint_rings(path->endpoint);
 }
 
@@ -101,8 +112,10 @@ static int sample_own(struct path *path, uint64_t rings, struct sample *sample)
 	int err;
 
 	command(path, rings);
-	if (path->endpoint)
+	if (path->endpoint) {
+		endpoint_resume(path->endpoint);
 		from.endpoint_cpu_ns = endpoint_cpu_ns(path->endpoint);
+	}
 	read_counters(path, &from);
 	from.ns = clock_ns(CLOCK_MONOTONIC_RAW);
 	err = run_guest(path);
@@ -111,8 +124,10 @@ static int sample_own(struct path *path, uint64_t rings, struct sample *sample)
 	if (err)
 		return err;
 	settle(path, rings);
-	if (path->endpoint)
+	if (path->endpoint) {
 		to.endpoint_cpu_ns = endpoint_cpu_ns(path->endpoint);
+		endpoint_pause(path->endpoint);
+	}
 	per_ring(sample, &from, &to, rings);
 	if (!path->endpoint)
 		sample->endpoint_cpu_ns = NAN;

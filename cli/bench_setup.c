@@ -104,6 +104,7 @@ int rig_open(struct rig *rig, const struct bench_opts *opts, struct bench *bench
 	int err;
 
 	*rig = (struct rig){ .opts = opts, .be = bench->be, .peer = PEER_NONE };
+	pthread_mutex_init(&rig->coalesced.lock, NULL);
 	err = bw_bus_new(&rig->bus, NULL);
 	if (err) {
 		cli_failed("%s: %s", vm_backend_name(rig->be), bw_last_error());
@@ -122,6 +123,7 @@ static void close_path(struct path *path)
 	if (path->raw_registered)
 		raw_kvm_deassign(path);
 	bw_region_free(path->region);
+	coalesced_unregister(path);
 	endpoint_stop(path->endpoint);
 	bw_notifier_free(path->notifier);
 	if (path->eventfd >= 0)
@@ -135,4 +137,5 @@ void rig_close(struct rig *rig)
 	bw_bus_free(rig->bus); /* first: the offload borrows the VM's fd */
 	vm_free(rig->vm);
 	peer_close(&rig->peer);
+	pthread_mutex_destroy(&rig->coalesced.lock);
 }

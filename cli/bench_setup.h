@@ -7,6 +7,8 @@
 
 #include "cli/bench.h"
 
+#include <pthread.h>
+
 struct path {
 	const struct path_type *type;
 	struct rig *rig;
@@ -19,8 +21,18 @@ struct path {
 	struct bw_notifier *notifier;
 	struct bw_ioeventfd *ioeventfd;
 	struct bw_region *region;
+	struct bw_page *page;
+	uint64_t heard; /* with a page: deliveries up to the last sample */
+	bool in_zone;   /* KVM_REGISTER_COALESCED_MMIO, by hand */
+	uint64_t zone_deliveries;
 	int eventfd;         /* the raw paths', or -1 */
 	bool raw_registered; /* with KVM_IOEVENTFD, by hand */
+};
+
+/* KVM has one ring for all of a VM: who empties it holds the lock. */
+struct coalesced {
+	pthread_mutex_t lock;
+	struct kvm_coalesced_mmio_ring *ring;
 };
 
 struct rig {
@@ -30,13 +42,14 @@ struct rig {
 	struct vm *vm;
 	struct vcpu *vcpu;
 	struct peer peer;
+	struct coalesced coalesced;
 	struct path paths[BENCH_MAX_PATHS];
 	unsigned int nr_paths; /* only those that can be run */
 };
 
 extern const struct path_kind path_null, path_null_kernel, path_raw_userspace, path_raw_ioeventfd,
 	path_userspace, path_ioeventfd, path_hypercall, path_elided, path_remote, path_remote_fd,
-	path_unheard, path_peer;
+	path_unheard, path_peer, path_exitless, path_coalesced;
 
 /* Creates the VM, fills bench->rows, and sets up the paths that can be run. -errno: has said why.
  * rig_close() in any case. */
@@ -58,11 +71,18 @@ int pin_thread(int cpu);
 /* Rings so many times. Fails as run_guest() does. */
 int sample_path(struct path *path, uint64_t rings, struct sample *sample);
 
+/* Until done() says so of the rings, or for as long as an endpoint may take. */
+void wait_for_endpoint(const struct path *path, uint64_t rings, bool lost_before,
+		       bool (*done)(const struct path *path, uint64_t rings));
+
 /* Sets rings_per_sample. Fails as sample_path() does. */
 int calibrate_path(struct path *path);
 
 /* KVM_IOEVENTFD without the library, for the raw paths. -errno. */
 int raw_kvm_assign(const struct path *path);
 void raw_kvm_deassign(const struct path *path);
+
+/* bench_coalesced.c: the zone's end, and what is left of the ring. */
+void coalesced_unregister(const struct path *path);
 
 #endif

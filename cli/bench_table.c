@@ -9,22 +9,38 @@
 #include <math.h>
 #include <string.h>
 
+/* A store may take less than a nanosecond. */
+static const char *ns_number(char text[TERM_NUMBER], double ns)
+{
+	if (ns >= 10)
+		return term_number(text, ns);
+	snprintf(text, TERM_NUMBER, "%.2f", ns);
+	return text;
+}
+
 static void cell_ns(const struct row *row, char text[BENCH_CELL])
 {
-	term_number(text, row->ns.median);
+	ns_number(text, row->ns.median);
 }
 
 static void cell_interval(const struct row *row, char text[BENCH_CELL])
 {
 	char low[TERM_NUMBER], high[TERM_NUMBER];
 
-	snprintf(text, BENCH_CELL, "%.14s..%.14s", term_number(low, row->ns.low),
-		 term_number(high, row->ns.high));
+	snprintf(text, BENCH_CELL, "%.14s..%.14s", ns_number(low, row->ns.low),
+		 ns_number(high, row->ns.high));
 }
 
 static void cell_iops(const struct row *row, char text[BENCH_CELL])
 {
-	term_number(text, 1e9 / row->ns.median);
+	if (!row->type->kind->coalesces) /* stores a second are nothing that gets done */
+		term_number(text, 1e9 / row->ns.median);
+}
+
+static void cell_coalesced(const struct row *row, char text[BENCH_CELL])
+{
+	if (row->deliveries > 0)
+		term_number(text, (double)row->rings / (double)row->deliveries);
 }
 
 static void cell_ratio(const struct row *row, char text[BENCH_CELL])
@@ -42,7 +58,8 @@ static void cell_ratio_interval(const struct row *row, char text[BENCH_CELL])
 static void cell_speedup(const struct row *row, char text[BENCH_CELL])
 {
 	if (row->has_speedup)
-		snprintf(text, BENCH_CELL, "%.2fx", row->speedup.median);
+		snprintf(text, BENCH_CELL, row->speedup.median < 1000 ? "%.2fx" : "%.0fx",
+			 row->speedup.median);
 }
 
 static void cell_exits(const struct row *row, char text[BENCH_CELL])
@@ -53,13 +70,13 @@ static void cell_exits(const struct row *row, char text[BENCH_CELL])
 
 static void cell_vcpu(const struct row *row, char text[BENCH_CELL])
 {
-	term_number(text, row->vcpu_cpu_ns.median);
+	ns_number(text, row->vcpu_cpu_ns.median);
 }
 
 static void cell_endpoint(const struct row *row, char text[BENCH_CELL])
 {
 	if (row->rung && !isnan(row->endpoint_cpu_ns.median))
-		term_number(text, row->endpoint_cpu_ns.median);
+		ns_number(text, row->endpoint_cpu_ns.median);
 }
 
 static void cell_rings(const struct row *row, char text[BENCH_CELL])
@@ -76,57 +93,78 @@ static void cell_lost(const struct row *row, char text[BENCH_CELL])
 #define NAME_WIDTH 18
 
 const struct bench_column bench_columns[] = {
-	{ "ns/ring", 8, 0, cell_ns },
-	{ "interval", 16, 5, cell_interval },
-	{ "rings/s", 11, 1, cell_iops },
-	{ "to raw", 7, 2, cell_ratio },
-	{ "interval", 14, 7, cell_ratio_interval },
-	{ "speedup", 8, 6, cell_speedup },
-	{ "exits", 6, 3, cell_exits },
-	{ "vCPU ns", 8, 4, cell_vcpu },
-	{ "endpoint ns", 11, 4, cell_endpoint },
-	{ "rings", 12, 8, cell_rings },
-	{ "lost", 5, 0, cell_lost },
+	{ "ns/ring", 8, 0, cell_ns, false },
+	{ "interval", 16, 5, cell_interval, false },
+	{ "rings/s", 11, 1, cell_iops, false },
+	{ "to raw", 7, 2, cell_ratio, false },
+	{ "interval", 14, 7, cell_ratio_interval, false },
+	{ "speedup", 8, 6, cell_speedup, false },
+	{ "exits", 6, 3, cell_exits, false },
+	{ "vCPU ns", 8, 4, cell_vcpu, false },
+	{ "endpoint ns", 11, 4, cell_endpoint, false },
+	{ "rings", 12, 8, cell_rings, false },
+	{ "coalesced", 9, 3, cell_coalesced, true },
+	{ "lost", 5, 0, cell_lost, false },
 };
 
 const size_t bench_nr_columns = sizeof(bench_columns) / sizeof(bench_columns[0]);
 
-static unsigned int width_up_to(unsigned int rank)
+static bool any_coalesces(const struct bench *bench)
+{
+	for (unsigned int i = 0; i < bench->nr_rows; i++)
+		if (bench->rows[i].deliveries > 0)
+			return true;
+	return false;
+}
+
+/* What is shown of the table. */
+struct layout {
+	unsigned int rank;
+	bool coalesced;
+};
+
+static bool is_shown(const struct bench_column *column, const struct layout *layout)
+{
+	return column->rank <= layout->rank && (layout->coalesced || !column->of_coalescing);
+}
+
+static unsigned int width_of(const struct layout *layout)
 {
 	unsigned int width = NAME_WIDTH;
 
 	for (size_t i = 0; i < bench_nr_columns; i++)
-		if (bench_columns[i].rank <= rank)
+		if (is_shown(&bench_columns[i], layout))
 			width += (unsigned int)bench_columns[i].width + 1;
 	return width;
 }
 
 /* The highest rank that still fits. */
-static unsigned int fitting_rank(void)
+static struct layout fitting_layout(const struct bench *bench)
 {
-	unsigned int width = term_width(), rank = 8;
+	struct layout layout = { .rank = 8, .coalesced = any_coalesces(bench) };
+	unsigned int width = term_width();
 
-	while (width && rank > 0 && width_up_to(rank) > width)
-		rank--;
-	return rank;
+	while (width && layout.rank > 0 && width_of(&layout) > width)
+		layout.rank--;
+	return layout;
 }
 
-static void print_head(unsigned int rank)
+static void print_head(const struct layout *layout)
 {
 	printf("%-*s", NAME_WIDTH, "path");
 	for (size_t i = 0; i < bench_nr_columns; i++)
-		if (bench_columns[i].rank <= rank)
+		if (is_shown(&bench_columns[i], layout))
 			printf(" %*s", bench_columns[i].width, bench_columns[i].head);
 	putchar('\n');
 }
 
-static void print_row(const struct row *row, unsigned int rank)
+static void print_row(const struct row *row, const struct layout *layout)
 {
 	printf("%-*s", NAME_WIDTH, row->type->name);
 	for (size_t i = 0; i < bench_nr_columns; i++) {
 		char text[BENCH_CELL] = "-";
 
-		if (bench_columns[i].rank > rank)
+		if (!is_shown(&bench_columns[i], layout))
 			continue;
 		bench_columns[i].cell(row, text);
 		printf(" %*s", bench_columns[i].width, text);
@@ -136,10 +174,10 @@ static void print_row(const struct row *row, unsigned int rank)
 
 static void print_table(const struct bench *bench)
 {
-	unsigned int rank = fitting_rank();
+	struct layout layout = fitting_layout(bench);
 
 	if (bench->rounds > 0)
-		print_head(rank);
+		print_head(&layout);
 	for (unsigned int i = 0; i < bench->nr_rows; i++) {
 		const struct row *row = &bench->rows[i];
 
@@ -147,7 +185,7 @@ static void print_table(const struct bench *bench)
 			printf("%-*s cannot be measured: %s\n", NAME_WIDTH, row->type->name,
 			       row->why);
 		else if (bench->rounds > 0)
-			print_row(row, rank);
+			print_row(row, &layout);
 	}
 }
 

@@ -90,4 +90,8 @@ static int sample_peer(struct path *path, uint64_t rings, struct sample *sample)
 	return err ? err : interrupted() ? -EINTR : 0;
 }
 
-const struct path_kind path_peer = { needs_peer, setup_peer, sample_peer };
+const struct path_kind path_peer = {
+	.unavailable = needs_peer,
+	.setup = setup_peer,
+	.sample = sample_peer,
+};

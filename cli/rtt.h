@@ -13,7 +13,7 @@
 #define RTT_MAX_BATCHES STATS_MAX
 #define RTT_MAX_RINGS (RTT_MAX_BATCHES * RTT_BATCH) /* two doubles are kept of each */
 
-#define RTT_NR_CONSUMERS 7u
+#define RTT_NR_CONSUMERS 8u
 #define RTT_MAX_ROWS (BENCH_MAX_ACCELS * BENCH_MAX_PATHS * RTT_NR_CONSUMERS)
 
 /* How a consumer waits. */
@@ -24,6 +24,7 @@ struct rtt_consumer {
 	bool anywhere;                    /* in another process, or in a bw_poller, too */
 	bool blocking;                    /* in the eventfd's read(2) */
 	bool spin;
+	bool in_page;    /* a poller that looks at the hot page which the guest stores into */
 	bool interrupts; /* it answers by KVM's irqfd, not by a word in the guest's memory */
 };
 

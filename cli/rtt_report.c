@@ -7,6 +7,7 @@
 #include "cli/term.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 static double trip(const struct rtt_row *row, double p)
 {
@@ -34,6 +35,41 @@ static void print_row(const struct rtt_row *row)
 		puts("            -");
 }
 
+static const struct rtt_row *find_row(const struct rtt_report *report, const struct vm_backend *be,
+				      const char *path, const char *consumer)
+{
+	for (unsigned int i = 0; i < report->nr_rows; i++) {
+		const struct rtt_row *row = &report->rows[i];
+
+		if (row->be == be && strcmp(row->type->name, path) == 0 && row->trips > 0 &&
+		    strcmp(row->consumer->name, consumer) == 0 && !row->consumer->interrupts)
+			return row;
+	}
+	return NULL;
+}
+
+/* To an eventfd's consumers, by the same instruction of the guest. */
+static void print_exitless(const struct rtt_report *report, const struct vm_backend *be)
+{
+	static const char *const consumers[] = { "spin", "block" };
+	const struct rtt_row *exitless = find_row(report, be, "exitless-mmio", "exitless");
+
+	/* an exchange's error is half of what the fastest took */
+	if (exitless)
+		printf("%s: a bare word there and back takes %.0f ns between these CPUs, exitless "
+		       "%.0f.\n",
+		       vm_backend_name(be), 2 * exitless->error_ns, trip(exitless, 0.5));
+	for (size_t i = 0; exitless && i < sizeof(consumers) / sizeof(consumers[0]); i++) {
+		const struct rtt_row *row = find_row(report, be, "ioeventfd-mmio", consumers[i]);
+
+		if (row)
+			printf("%s: exitless takes 1/%.1f of ioeventfd-mmio with a consumer that "
+			       "%ss.\n",
+			       vm_backend_name(be), trip(row, 0.5) / trip(exitless, 0.5),
+			       consumers[i]);
+	}
+}
+
 static void print_report(const struct rtt_report *report)
 {
 	const struct bench_opts *opts = report->opts;
@@ -52,7 +88,10 @@ static void print_report(const struct rtt_report *report)
 	     "it.\n"
 	     "word: in the guest's memory. interrupt: by KVM's irqfd, until its handler has "
 	     "returned.\n"
+	     "exitless: a poller that looks at a hot doorbell page.\n"
 	     "One-way: from before the ring until the consumer has it.");
+	for (unsigned int i = 0; i < opts->nr_accels; i++)
+		print_exitless(report, opts->accels[i]);
 }
 
 static json_t *real_or_null(bool known, double value)

@@ -126,7 +126,9 @@ static int run_batch(struct rtt_row *row, struct rig *rig, struct answering *a, 
 		return err;
 	atomic_store_explicit(&answers->before, endpoint_rings(path->endpoint),
 			      memory_order_relaxed);
+	endpoint_resume(path->endpoint);
 	err = rtt_command(path, &ring, rig->opts->answer, RTT_TRIPS, count);
+	endpoint_pause(path->endpoint); /* the clocks are related by a thread in its place */
 	if (!err)
 		err = rtt_anchor(rig, &anchors[1]);
 	if (err)

@@ -29,6 +29,16 @@ int endpoint_start_epoll(struct endpoint **ep, int eventfd, const struct endpoin
 int endpoint_start_poller(struct endpoint **ep, struct bw_notifier *n,
 			  const struct endpoint_opts *opts);
 
+/* The same with a doorbell page, whose slots' notifier n is: it never sleeps while the page is hot,
+ * and therefore works only between endpoint_resume() and endpoint_pause(). The page is borrowed
+ * too, and may be freed before endpoint_stop(). */
+int endpoint_start_page(struct endpoint **ep, struct bw_notifier *n, struct bw_page *page,
+			const struct endpoint_opts *opts);
+
+/* Endpoints that sleep by themselves take no notice. Returns once it is at work. */
+void endpoint_resume(struct endpoint *ep);
+void endpoint_pause(struct endpoint *ep);
+
 /* Ends it. Nobody may ring any more. NULL is fine. */
 void endpoint_stop(struct endpoint *ep);
 

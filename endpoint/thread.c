@@ -50,6 +50,18 @@ void endpoint_stop(struct endpoint *ep)
 	ep->ops->free(ep);
 }
 
+void endpoint_resume(struct endpoint *ep)
+{
+	if (ep->ops->resume)
+		ep->ops->resume(ep);
+}
+
+void endpoint_pause(struct endpoint *ep)
+{
+	if (ep->ops->pause)
+		ep->ops->pause(ep);
+}
+
 void endpoint_ring(struct endpoint *ep)
 {
 	ep->ops->ring(ep);

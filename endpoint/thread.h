@@ -15,6 +15,7 @@
 struct endpoint_ops {
 	void (*loop)(struct endpoint *ep); /* counts until stop() is called; NULL: no thread does */
 	void (*ring)(struct endpoint *ep);
+	void (*resume)(struct endpoint *ep), (*pause)(struct endpoint *ep); /* NULL: it sleeps */
 	uint64_t (*rings)(struct endpoint *ep);  /* NULL: the thread's count */
 	uint64_t (*cpu_ns)(struct endpoint *ep); /* NULL: the thread's */
 	void (*stop)(struct endpoint *ep);

@@ -41,9 +41,10 @@ struct vm_backend {
 	void (*stop)(struct vcpu *vcpu);
 
 	int (*hypercall_probe)(const struct vm *vm);
-	int (*exits)(struct vcpu *vcpu, uint64_t *exits); /* NULL: cannot be told */
-	int (*kvm_fd)(const struct vm *vm);               /* NULL: not KVM's */
-	int (*irqfd)(struct vm *vm, int eventfd);         /* NULL: no interrupts */
+	int (*exits)(struct vcpu *vcpu, uint64_t *exits);     /* NULL: cannot be told */
+	int (*kvm_fd)(const struct vm *vm);                   /* NULL: not KVM's */
+	void *(*kvm_page)(struct vcpu *vcpu, unsigned int n); /* NULL: not KVM's */
+	int (*irqfd)(struct vm *vm, int eventfd);             /* NULL: no interrupts */
 	/* To vm->bus. */
 	int (*offload)(struct vm *vm, enum bw_page_way page_way);
 };

@@ -184,6 +184,14 @@ static int kvm_vm_fd(const struct vm *vm)
 	return ((const struct kvm_vm *)vm)->vm_fd;
 }
 
+static void *kvm_page(struct vcpu *base, unsigned int n)
+{
+	struct kvm_vcpu *vcpu = (struct kvm_vcpu *)base;
+	size_t page = (size_t)sysconf(_SC_PAGESIZE), offset = n * page;
+
+	return offset + page <= vcpu->run_size ? (uint8_t *)vcpu->run + offset : NULL;
+}
+
 const struct vm_backend vm_kvm = {
 	.name = "kvm",
 	.vm_size = sizeof(struct kvm_vm),
@@ -198,6 +206,7 @@ const struct vm_backend vm_kvm = {
 	.hypercall_probe = kvm_x86_hypercall_probe,
 	.exits = kvm_stats_exits,
 	.kvm_fd = kvm_vm_fd,
+	.kvm_page = kvm_page,
 	.irqfd = kvm_irqfd,
 	.offload = kvm_offload,
 };

@@ -277,6 +277,11 @@ void vcpu_stop(struct vcpu *vcpu)
 	vcpu->vm->be->stop(vcpu);
 }
 
+void *vcpu_kvm_page(struct vcpu *vcpu, unsigned int n)
+{
+	return vcpu->vm->be->kvm_page ? vcpu->vm->be->kvm_page(vcpu, n) : NULL;
+}
+
 int vcpu_exits(struct vcpu *vcpu, uint64_t *exits)
 {
 	if (!vcpu->vm->be->exits)

@@ -94,6 +94,10 @@ int vcpu_run_bare(struct vcpu *vcpu, bw_handler_fn *fn, void *opaque);
  * return -EINTR. Never waits for the vCPU. Any thread, any time. */
 void vcpu_stop(struct vcpu *vcpu);
 
+/* Page n of what KVM shares of the vCPU with us, from struct kvm_run on (KVM_CAP_COALESCED_MMIO
+ * says at which the VM's ring is). NULL: there is none. */
+void *vcpu_kvm_page(struct vcpu *vcpu, unsigned int n);
+
 /* All exits of the vCPU so far, light ones (served by the kernel) too. -EOPNOTSUPP: cannot be told.
  */
 int vcpu_exits(struct vcpu *vcpu, uint64_t *exits);
