@@ -19,7 +19,7 @@
 #define SPIN_NS (50 * US)
 #define MIN_NAP_NS (50 * US)
 #define MAX_NAP_NS (200 * US)
-#define MIN_IDLE_NS (10 * MS)
+#define MIN_IDLE_NS (50 * MS)  /* a vCPU that waits some turns for its CPU is no idle guest */
 #define MAX_IDLE_NS (200 * MS) /* who rings less often than this gains nothing that is felt */
 #define IDLE_SWITCHES 20
 #define IDLE_GAPS 8

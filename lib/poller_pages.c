@@ -169,7 +169,9 @@ static void look(struct bw_page *page)
 {
 	if (page->state == PAGE_COLD && policy_wants_heat(&page->policy))
 		heat(page);
-	if (page->state == PAGE_HOT && page_sweep(page, true))
+	/* a clock is dear, and fixed policies do not learn */
+	if (page->state == PAGE_HOT && page_sweep(page, true) &&
+	    page->policy.kind == BW_PAGE_ADAPTIVE)
 		policy_found(&page->policy, poller_now_ns());
 }
 
