@@ -40,7 +40,7 @@ static void command(const struct path *path, uint64_t rings)
 	mailbox->op = path->type->kind->counts_up ? GUEST_PACE : GUEST_RING;
 	mailbox->count = path->type->kind->counts_up ? 1 : rings;
 	mailbox->burst = rings;
-	mailbox->period = mailbox->trips = 0;
+	mailbox->period = mailbox->trips = mailbox->touch_pages = 0;
 	mailbox->sequence = 0;
 	mailbox->ring = (struct guest_access){
 		.kind = path->type->instruction,

@@ -123,6 +123,11 @@ struct guest_mailbox {
 	uint64_t period; /* GUEST_PACE: ticks from burst to burst, 0: at once. sequence is set to
 			  * the tick at which the burst begins, the values count up from 1 */
 	uint64_t burst;
+	/* GUEST_PACE: after each burst reads a word of each of touch_pages pages, round and round
+	 * in touch_len bytes from touch on. To fault_ticks are added the ticks of each that takes
+	 * from fault_min to fault_max. */
+	uint64_t touch, touch_len, touch_pages;
+	uint64_t fault_min, fault_max, fault_ticks;
 	uint64_t answer; /* GUEST_ROUND_TRIP: guest address of a uint64_t that the host sets to the
 			  * number of the ring, from 1, that it answers */
 	uint64_t virtqueue; /* GUEST_VIRTQUEUE: guest address of struct guest_virtqueue; each
