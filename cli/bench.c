@@ -175,7 +175,8 @@ static int bench_main(int argc, char **argv)
 	return rtt ? rtt_run(&opts) : bench_run_all(&opts);
 }
 
-static const struct command *const subcommands[] = { &command_bench_dispatch,
+static const struct command *const subcommands[] = { &command_bench_adaptive,
+						     &command_bench_dispatch,
 						     &command_bench_regions, NULL };
 
 const struct command command_bench = {
@@ -186,6 +187,7 @@ const struct command command_bench = {
 	.usage =
 		"usage: bellwire bench [OPTION]...\n"
 		"       bellwire bench rtt [OPTION]...\n"
+		"       bellwire bench adaptive [OPTION]...\n"
 		"       bellwire bench dispatch [OPTION]...\n"
 		"       bellwire bench regions [OPTION]...\n"
 		"\n"
@@ -216,7 +218,8 @@ const struct command command_bench = {
 		"\n"
 		"rtt measures round trips: the guest rings, the endpoint answers in guest\n"
 		"memory, the guest sees it; with an endpoint that blocks in read(2) until it is\n"
-		"rung, one that waits in epoll_wait(2), two in an io_uring, and one that spins.\n"
+		"rung, one that waits in epoll_wait(2), two in an io_uring, and one that spins;\n"
+		"and with a poller that looks at a hot doorbell page.\n"
 		"It takes --accel, --path, --rings (round trips, 10000), --cpl, --cpus,\n"
 		"--endpoint and --json.\n"
 		"\n"

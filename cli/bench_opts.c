@@ -3,6 +3,7 @@
  * The command line of bellwire bench.
  */
 #define _GNU_SOURCE
+#include "cli/adaptive.h"
 #include "cli/bench.h"
 #include "cli/cli.h"
 #include "cli/cpus.h"
@@ -17,6 +18,8 @@
 #define REPORT_ROUNDS 51u /* there is more to measure */
 #define RTT_DEFAULT_RINGS 10000u
 #define RTT_PATHS "userspace-*,ioeventfd-*,elided-*,exitless-*"
+#define ADAPTIVE_DEFAULT_ROUNDS 3u
+#define ADAPTIVE_DEFAULT_SECONDS 60u
 
 static const struct option bench_options[] = {
 	{ "accel", required_argument, NULL, 'a' },    { "path", required_argument, NULL, 'p' },
@@ -33,6 +36,13 @@ static const struct option rtt_options[] = {
 	{ "rings", required_argument, NULL, 't' },    { "cpl", required_argument, NULL, 'l' },
 	{ "cpus", required_argument, NULL, 'c' },     { "json", no_argument, NULL, 'j' },
 	{ "endpoint", required_argument, NULL, 'e' }, {},
+};
+
+static const struct option adaptive_options[] = {
+	{ "accel", required_argument, NULL, 'a' },  { "policy", required_argument, NULL, 'o' },
+	{ "rounds", required_argument, NULL, 'R' }, { "seconds", required_argument, NULL, 'T' },
+	{ "cpl", required_argument, NULL, 'l' },    { "cpus", required_argument, NULL, 'c' },
+	{ "json", no_argument, NULL, 'j' },         {},
 };
 
 static bool parse_accel(struct bench_opts *opts, const char *text)
@@ -229,16 +239,21 @@ static uint32_t any_seed(void)
 	return seed;
 }
 
-static int parse(struct bench_opts *opts, int argc, char **argv, const struct option *options)
+static int set_defaults(struct bench_opts *opts)
 {
-	int option;
-
 	parse_accel(opts, "all");
 	opts->start_thread = endpoint_start_eventfd;
 	opts->place = &bench_thread;
 	opts->call = -1;
-	if (!default_cpus(opts))
-		return CLI_FAILED;
+	return default_cpus(opts) ? CLI_OK : CLI_FAILED;
+}
+
+static int parse(struct bench_opts *opts, int argc, char **argv, const struct option *options)
+{
+	int option, status = set_defaults(opts);
+
+	if (status != CLI_OK)
+		return status;
 	while ((option = cli_option(argc, argv, options)) != -1)
 		if (!parse_option(opts, option))
 			return CLI_USAGE;
@@ -272,4 +287,58 @@ void rtt_opts_like(struct bench_opts *rtt, const struct bench_opts *opts, uint64
 	parse_paths(rtt, RTT_PATHS);
 	for (unsigned int i = 0; i < bench_nr_paths; i++)
 		rtt->selected[i] = rtt->selected[i] && opts->selected[i];
+}
+
+static bool select_policy(struct adaptive_opts *opts, const char *name)
+{
+	for (unsigned int i = 0; i < ADAPTIVE_NR_POLICIES; i++) {
+		if (strcmp(name, adaptive_policies[i]) != 0)
+			continue;
+		if (opts->policies[i])
+			cli_usage("policy '%s' is given twice", name);
+		return !opts->policies[i] && (opts->policies[i] = true);
+	}
+	cli_usage("'%s' is no policy; there are adaptive, fixed-hot and fixed-cold", name);
+	return false;
+}
+
+static bool parse_policies(struct adaptive_opts *opts, char *text)
+{
+	const char *name;
+
+	memset(opts->policies, 0, sizeof(opts->policies));
+	while ((name = strsep(&text, ",")))
+		if (!select_policy(opts, name))
+			return false;
+	return true;
+}
+
+static bool parse_adaptive_option(struct adaptive_opts *opts, int option)
+{
+	switch (option) {
+	case 'o':
+		return parse_policies(opts, optarg);
+	case 'T':
+		return cli_number("--seconds", optarg, 1, 3600, &opts->seconds);
+	default:
+		return parse_option(&opts->bench, option);
+	}
+}
+
+int adaptive_opts_parse(struct adaptive_opts *opts, int argc, char **argv)
+{
+	int option, status;
+
+	*opts = (struct adaptive_opts){
+		.bench = { .rounds = ADAPTIVE_DEFAULT_ROUNDS, .cpl = 3 },
+		.policies = { true, true, true },
+		.seconds = ADAPTIVE_DEFAULT_SECONDS,
+	};
+	status = set_defaults(&opts->bench);
+	if (status != CLI_OK)
+		return status;
+	while ((option = cli_option(argc, argv, adaptive_options)) != -1)
+		if (!parse_adaptive_option(opts, option))
+			return CLI_USAGE;
+	return CLI_OK;
 }

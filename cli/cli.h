@@ -27,9 +27,9 @@ struct command {
 	const struct command *const *subcommands;
 };
 
-extern const struct command command_bench, command_bench_dispatch, command_bench_regions,
-	command_compare, command_conform, command_device, command_endpoint, command_info,
-	command_watch;
+extern const struct command command_bench, command_bench_adaptive, command_bench_dispatch,
+	command_bench_regions, command_compare, command_conform, command_device, command_endpoint,
+	command_info, command_watch;
 
 /* One line on standard error, "bellwire: " in front. cli_usage() returns CLI_USAGE, cli_failed()
  * CLI_FAILED. */

@@ -111,8 +111,9 @@ bool __wrap_compare_doc_open(struct compare_doc *doc, const char *file)
 /* A command that is not known here would be run for all it does. */
 static void check_commands(const struct command *const *table)
 {
-	static const char *const known[] = { "bench",  "dispatch", "regions", "compare", "conform",
-					     "device", "endpoint", "info",    "watch" };
+	static const char *const known[] = { "bench",   "adaptive", "dispatch", "regions",
+					     "compare", "conform",  "device",   "endpoint",
+					     "info",    "watch" };
 
 	for (; table && *table; table++) {
 		size_t i = 0;

@@ -96,6 +96,11 @@ refuses "not 'guest=0'" bench --cpus guest=0
 refuses "not 'vcpu'" bench --cpus vcpu
 refuses "not ''" bench --cpus vcpu=0,
 refuses "'--rounds'" bench rtt --rounds 2
+refuses "'--path'" bench adaptive --path null-pio
+refuses "'hot' is no policy" bench adaptive --policy hot
+refuses "'adaptive' is given twice" bench adaptive --policy adaptive,fixed-hot,adaptive
+refuses "'' is no policy" bench adaptive --policy fixed-cold,
+refuses "1 to 3600, not '0'" bench adaptive --seconds 0
 refuses "1 to 1000000, not '1000001'" bench rtt --rings 1000001
 refuses "'rtt'" bench --json rtt
 refuses "--report needs an argument" bench --report
@@ -139,11 +144,14 @@ result "bench prints a row for each path"
 run bench "${few[@]}" --json
 [ $status = 0 ] && [ ! -s err ] && json "
 	d['schema'] == 'bellwire.bench/1' and d['host']['kernel'].startswith('Linux') and
-	len(d['results']) == 19 and len(d['aa']) == 1 and all(
+	len(d['results']) == 22 and len(d['aa']) == 1 and all(
 		not r['available'] and r['why'] and r['ns_per_ring'] is None or
 		r['available'] and not r['why'] and r['ci_low'] <= r['ns_per_ring'] <= r['ci_high'] and
 		len(r['rounds_ns']) == 2 and
-		(r['signals'] is None if r['path'].startswith('null') else r['lost'] == 0 and
+		(r['signals'] is None if r['path'].startswith('null') else
+			r['lost'] == 0 and r['iops'] is None and r['signals'] is None and
+			1 <= r['deliveries'] <= r['rings'] == 150 and r['coalesced'] >= 1
+			if r['path'] == 'exitless-mmio' else r['lost'] == 0 and
 			r['signals'] == r['rings'] == (300 if r['path'] == d['aa'][0]['path'] else 150))
 		for r in d['results'])"
 result "bench --json has every ring counted once"
@@ -159,7 +167,7 @@ else
 	run bench rtt --accel soft --rings 1500 --json
 	[ $status = 0 ] && [ ! -s err ] && json "
 		[sum(r['consumer'] == c for r in d['results']) for c in ('block', 'epoll', 'uring-read',
-			'uring-poll', 'spin')] == [8, 6, 6, 6, 8] and all(
+			'uring-poll', 'spin', 'exitless')] == [8, 6, 6, 6, 8, 1] and all(
 			r['why'] if r['consumer'].startswith('uring') and not r['available'] else
 			r['trips'] == 1500 and r['answer'] == 'word' and
 			0 < r['p50_ns'] <= r['p99_ns'] <= r['p999_ns'] and
@@ -167,6 +175,31 @@ else
 				-r['oneway_error_ns'] <= r['oneway_p50_ns'] <= r['p50_ns'] + r['oneway_error_ns'])
 			for r in d['results'])"
 	result "bench rtt times every round trip, and the way there is a part of it"
+
+	run bench rtt --accel soft --path 'exitless-*' --rings 500 --json
+	[ $status = 0 ] && json "
+		[(r['consumer'], r['answer'], r['trips']) for r in d['results']] ==
+			[('exitless', 'word', 500)]"
+	result "bench rtt: a poller that looks at a hot page answers each store"
+
+	run bench adaptive --accel soft --rounds 1 --seconds 1 --json
+	[ $status = 0 ] && [ ! -s err ] && json "
+		d['schema'] == 'bellwire.bench-adaptive/1' and d['options']['touched_bytes'] >= 1 << 28 and
+		len(d['results']) == 15 and {(r['pattern'], r['policy']) for r in d['results']} ==
+			{(p, q) for p in ('100/s', '64 every ms', '50000/s', 'flat out', 'idle')
+			for q in ('adaptive', 'fixed-hot', 'fixed-cold')} and all(
+			r['mechanism'] == 'slot' and r['lost'] == 0 and r['poller_cpu'] >= 0 and
+			r['switches'] * (r['policy'] != 'adaptive') == 0 and
+			(r['rings'] == 0 and r['stall_ns_per_ring'] is None if r['pattern'] == 'idle' else
+				r['rings'] > 0 and r['stall_ns_per_ring'] >= 0 and
+				(r['p99_latency_ns'] is None or r['p50_latency_ns'] <= r['p99_latency_ns']))
+			for r in d['results'])"
+	result "bench adaptive has each pattern under each policy, and loses nothing"
+
+	run bench adaptive --accel soft --rounds 1 --seconds 1 --policy fixed-cold
+	[ $status = 0 ] && [ "$(grep -c '^soft .*fixed-cold' out)" = 5 ] &&
+		! grep -q '^soft .* \(fixed-hot\|adaptive\) ' out
+	result "bench adaptive --policy runs that one"
 
 	name="bench rtt: the answer comes as an interrupt"
 	run bench rtt --accel kvm --path ioeventfd-pio --rings 50 --json
