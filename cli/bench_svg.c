@@ -45,6 +45,14 @@ unsigned int bench_nr_bars(const struct bench *bench)
 	return bars;
 }
 
+static const char *bar_number(char text[TERM_NUMBER], double ns)
+{
+	if (ns >= 10)
+		return term_number(text, ns);
+	snprintf(text, TERM_NUMBER, "%.2f", ns);
+	return text;
+}
+
 /* Place, name, median, interval, colour, and the median for people. */
 static void print_data(FILE *out, const struct bench *bench, unsigned int panel)
 {
@@ -56,9 +64,9 @@ static void print_data(FILE *out, const struct bench *bench, unsigned int panel)
 		const struct row *row = &bench->rows[i];
 
 		if (row->available)
-			fprintf(out, "%u %s %.1f %.1f %.1f 0x%06x %s\n", y++, row->type->name,
+			fprintf(out, "%u %s %.2f %.2f %.2f 0x%06x %s\n", y++, row->type->name,
 				row->ns.median, row->ns.low, row->ns.high,
-				bench_colour(row->type->name), term_number(number, row->ns.median));
+				bench_colour(row->type->name), bar_number(number, row->ns.median));
 	}
 	fputs("EOD\n", out);
 }
@@ -68,7 +76,9 @@ void bench_plot_bars(FILE *out, const struct bench *bench, unsigned int panel)
 	print_data(out, bench, panel);
 	fprintf(out,
 		"set yrange [%u.6:-0.6]\n"
-		"plot $panel%u using (0):1:(0):3:($1-0.36):($1+0.36):(int(column(6))):ytic(2) "
+		"set logscale x\nset xrange [0.1:*]\nset xtics ('0.1' 0.1, '1' 1, '10' 10, '100' "
+		"100, '1k' 1e3, '10k' 1e4, '100k' 1e5, '1M' 1e6, '10M' 1e7)\n"
+		"plot $panel%u using (0.1):1:(0.1):3:($1-0.36):($1+0.36):(int(column(6))):ytic(2) "
 		"with boxxyerror fs solid noborder lc rgb variable notitle, "
 		"'' using 3:1:4:5 with xerrorbars pt -1 lw 1.2 lc rgb '#303030' notitle, "
 		"'' using 5:1:7 with labels left offset 0.8,0 font ',11' notitle\n",
@@ -126,10 +136,9 @@ static void print_script(FILE *out, const struct bench_report *report)
 		"set lmargin 20\nset rmargin 8\nset tmargin 2\nset bmargin 3.2\n"
 		"set border 1 lc rgb '#909090'\nset tics nomirror scale 0.4 textcolor rgb "
 		"'#202020'\n"
-		"set ytics scale 0\nset grid xtics back lc rgb '#e0e0e0' lt 1\nset format x "
-		"'%%.0f'\n"
-		"set xlabel 'ns: median of the rounds, and its interval' offset 0,0.4\nset xrange "
-		"[0:*]\n"
+		"set ytics scale 0\nset grid xtics back lc rgb '#e0e0e0' lt 1\n"
+		"set xlabel 'ns, logarithmic: median of the rounds, and its interval' offset "
+		"0,0.4\n"
 		"set bars 0.5\n",
 		report->host.in_vm ? " (in a VM)" : "", report->opts->cpl);
 	print_panels(out, report, height);

@@ -79,6 +79,5 @@ void report_chart_colours(FILE *out, bool dark);
 /* Commands that all charts have in common: one axis in x, fine lines behind. */
 void report_chart_axes(FILE *out);
 void report_chart_margin(FILE *out, size_t longest); /* for labels of so many characters */
-void report_chart_tics(FILE *out, double max, unsigned int n); /* about n, from 0 to max */
 
 #endif

@@ -11,7 +11,6 @@
 #include "cli/report.h"
 
 #include <errno.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -60,30 +59,6 @@ void report_chart_axes(FILE *out)
 void report_chart_margin(FILE *out, size_t longest)
 {
 	fprintf(out, "set lmargin %.1f\n", 0.82 * (double)longest + 2);
-}
-
-/* 1, 2 or 5 times a power of ten. */
-static double nice_step(double least)
-{
-	double power = pow(10, floor(log10(least)));
-
-	if (least <= power)
-		return power;
-	if (least <= 2 * power)
-		return 2 * power;
-	return least <= 5 * power ? 5 * power : 10 * power;
-}
-
-void report_chart_tics(FILE *out, double max, unsigned int n)
-{
-	double step = nice_step(max / n), unit = step >= 1000 ? 1000 : 1;
-	unsigned int last = (unsigned int)ceil(max / step);
-
-	fputs("set xtics (", out);
-	for (unsigned int i = 0; i <= last; i++)
-		fprintf(out, "%s'%g%s' %g", i ? ", " : "", i * step / unit,
-			i && unit > 1 ? "k" : "", i * step);
-	fprintf(out, ")\nset xrange [0:%g]\n", last * step);
 }
 
 /* ---- drawing ---- */

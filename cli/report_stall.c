@@ -8,7 +8,6 @@
 #include "cli/term.h"
 
 #include <inttypes.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -41,30 +40,18 @@ static const struct row *extreme(const struct bench *bench, bool most)
 	return found;
 }
 
-/* A wide interval may end beyond the slowest median. */
-static double farthest(const struct bench *bench)
-{
-	double most = 0;
-
-	for (unsigned int i = 0; i < bench->nr_rows; i++)
-		if (bench->rows[i].available)
-			most = fmax(most, bench->rows[i].ns.high);
-	return most;
-}
-
 static void bars(FILE *out, const struct report_size *size, const void *opaque)
 {
 	const struct bench *bench = opaque;
 
 	report_chart_axes(out);
 	report_chart_margin(out, longest(bench));
-	report_chart_tics(out, farthest(bench), size->narrow ? 3 : 6);
 	fprintf(out,
 		"set rmargin %u\nset tmargin 0.6\nset bmargin 3.2\nset ytics scale 0\n"
 		"set xlabel '%s' offset 0,0.4\n",
 		size->narrow ? 7 : 9,
-		size->narrow ? "ns per ring"
-			     : "ns per ring: median of the rounds, and its interval");
+		size->narrow ? "ns per ring, logarithmic"
+			     : "ns per ring, logarithmic: median of the rounds, and its interval");
 	bench_plot_bars(out, bench, 0);
 }
 
