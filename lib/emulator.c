@@ -23,9 +23,9 @@ static const char *refuses(void *state, const struct offload_claim *claim)
 	return "an emulator's ioeventfds are the bus's";
 }
 
-static const struct page_way *page_way(void *state, const char **why_not)
+static const struct page_way *page_way(void *state, bool slot_is_slow, const char **why_not)
 {
-	(void)state;
+	(void)state, (void)slot_is_slow;
 	*why_not = NULL;
 	return &page_way_slot;
 }

@@ -18,6 +18,7 @@ struct kvm {
 	struct {
 		uint32_t first_slot, nr_slots; /* lent by the VMM */
 		const struct page_way *way;
+		bool may_protect; /* instead of slot, too */
 		const char *why_not;
 		pthread_mutex_t lock;
 		bool *taken; /* of each slot */
@@ -29,7 +30,7 @@ int kvm_pages_init(struct kvm *kvm, const struct bw_kvm_opts *opts);
 void kvm_pages_fini(struct kvm *kvm);
 
 /* As in struct offload_ops. */
-const struct page_way *kvm_page_way(void *state, const char **why_not);
+const struct page_way *kvm_page_way(void *state, bool slot_is_slow, const char **why_not);
 int kvm_page_map(void *state, uint64_t gpa, void *memory, unsigned int *place);
 void kvm_page_unmap(void *state, uint64_t gpa, unsigned int place);
 

@@ -60,12 +60,16 @@ static void choose_way(struct kvm *kvm, enum bw_page_way wanted)
 {
 	bool cheap = disable_zap_all(kvm->vm_fd);
 
-	if (wanted == BW_PAGE_WAY_SLOT || (wanted == BW_PAGE_WAY_AUTO && cheap)) {
+	kvm->pages.why_not = NULL;
+	if (wanted == BW_PAGE_WAY_SLOT) {
 		kvm->pages.way = &page_way_slot;
 		return;
 	}
 	kvm->pages.why_not = why_no_faults();
-	if (!kvm->pages.why_not)
+	kvm->pages.may_protect = !kvm->pages.why_not;
+	if (wanted == BW_PAGE_WAY_AUTO && cheap)
+		kvm->pages.way = &page_way_slot;
+	else if (kvm->pages.may_protect)
 		kvm->pages.way = &page_way_write_protect;
 }
 
@@ -98,11 +102,13 @@ void kvm_pages_fini(struct kvm *kvm)
 	free(kvm->pages.taken);
 }
 
-const struct page_way *kvm_page_way(void *state, const char **why_not)
+const struct page_way *kvm_page_way(void *state, bool slot_is_slow, const char **why_not)
 {
 	struct kvm *kvm = state;
 
 	*why_not = kvm->pages.why_not;
+	if (slot_is_slow && kvm->pages.may_protect)
+		return &page_way_write_protect;
 	return kvm->pages.way;
 }
 

@@ -37,10 +37,11 @@ struct offload_ops {
 
 	/*
 	 * Doorbell pages; page_way NULL: never. page_way: how, or NULL and why not, in a string
-	 * that is never freed. map: from now on the guest's stores to [gpa, gpa + BW_PAGE_SIZE) go
-	 * to memory; *place is for unmap, which returns when none does any more. One thread a page.
+	 * that is never freed; slot_is_slow: it was measured. map: from now on the guest's stores
+	 * to [gpa, gpa + BW_PAGE_SIZE) go to memory; *place is for unmap, which returns when none
+	 * does any more. One thread a page.
 	 */
-	const struct page_way *(*page_way)(void *state, const char **why_not);
+	const struct page_way *(*page_way)(void *state, bool slot_is_slow, const char **why_not);
 	int (*map)(void *state, uint64_t gpa, void *memory, unsigned int *place);
 	void (*unmap)(void *state, uint64_t gpa, unsigned int place);
 

@@ -30,6 +30,10 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+/* Where a memslot takes so long, a ring that waits for the poller instead is the lesser evil. */
+#define SLOW_SWITCH_NS 2000000u
+#define SOME_SWITCHES 8u
+
 /* ---- slots ---- */
 
 int page_reserve(struct bw_page *page, unsigned int slots)
@@ -221,9 +225,13 @@ static int timed(struct bw_page *page, int (*change)(struct bw_page *page))
 	int err = change(page);
 
 	now = poller_now_ns();
-	if (!err)
-		policy_switched(&page->policy, now, now - start);
-	return err;
+	if (err)
+		return err;
+	policy_switched(&page->policy, now, now - start);
+	if (page->plan.way == &page_way_slot && page->policy.switches >= SOME_SWITCHES &&
+	    page->policy.switch_ns > SLOW_SWITCH_NS)
+		__atomic_store_n(&page->slot_is_slow, true, __ATOMIC_RELAXED);
+	return 0;
 }
 
 static void note_hot(struct bw_page *page)

@@ -60,6 +60,7 @@ struct bw_page {
 	bool watched;       /* fault_fd is in the poller's epoll set */
 	const char *failed; /* why it could not be placed where the plan has it, or NULL */
 	struct page_policy policy;
+	bool slot_is_slow; /* so that another way is worth it, if there is one */
 	uint64_t deliveries;
 
 	bool fresh, gone; /* in this transaction */

@@ -248,7 +248,9 @@ static const char *why_not_hot(const struct bw_page *page, uint64_t *gpa,
 		return "an ioeventfd of the bus itself lies in it";
 	if (!bus->offload || !bus->offload->page_way)
 		return "the bus has no offload for doorbell pages";
-	*way = bus->offload->page_way(bus->offload_state, &why_not);
+	*way = bus->offload->page_way(bus->offload_state,
+				      __atomic_load_n(&page->slot_is_slow, __ATOMIC_RELAXED),
+				      &why_not);
 	return *way ? NULL : why_not;
 }
 

@@ -4,6 +4,7 @@
  * becomes of the page meanwhile.
  */
 #include "vm_world.h"
+#include "../lib/page.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -27,7 +28,7 @@ static struct machine slot_kernel = { &vm_kvm, 0, BW_PAGE_WAY_SLOT };
 #define ON_EACH(test)                                                                              \
 	ON(slot_user, test), ON(protect_user, test), ON(slot_kernel, test), ON(soft_cpu, test)
 
-struct slot {
+struct bell {
 	struct bw_notifier *n;
 	struct bw_ioeventfd *ie;
 	uint64_t rings, newest, traps;
@@ -40,7 +41,7 @@ struct stage {
 	struct bw_region *region;
 	struct bw_page *page;
 	struct bw_poller *poller;
-	struct slot slots[MAX_VCPUS];
+	struct bell slots[MAX_VCPUS];
 	pthread_t vcpus[MAX_VCPUS], consumer;
 	uint64_t bursts, burst, period;
 	unsigned int running;
@@ -48,7 +49,7 @@ struct stage {
 
 static void hear(void *opaque, struct bw_notifier *n, uint64_t count)
 {
-	struct slot *s = opaque;
+	struct bell *s = opaque;
 	uint64_t value;
 
 	(void)n;
@@ -84,7 +85,7 @@ static void open_stage(struct stage *s, void **state, enum bw_page_policy policy
 	assert_int_equal(bw_region_page(s->region, &s->page, &page), 0);
 	assert_int_equal(bw_poller_add_page(s->poller, s->page), 0);
 	for (unsigned int i = 0; i < MAX_VCPUS; i++) {
-		struct slot *slot = &s->slots[i];
+		struct bell *slot = &s->slots[i];
 
 		slot->n = make_notifier(NULL);
 		assert_int_equal(
@@ -218,7 +219,7 @@ static void finish(struct stage *s)
 	for (unsigned int i = 0; i < 200; i++) /* eventfds are looked at now and then */
 		assert_true(bw_poller_poll(s->poller, 0) >= 0);
 	for (unsigned int i = 0; i < MAX_VCPUS; i++) {
-		struct slot *slot = &s->slots[i];
+		struct bell *slot = &s->slots[i];
 
 		assert_true(slot->rings >= 1);
 		assert_true(slot->rings <= s->bursts * s->burst);
@@ -321,6 +322,25 @@ static void a_page_that_sleeps_between_bursts_loses_nothing(void **state)
 	start(&s);
 	finish(&s);
 	assert_true(stats_of(&s).switches >= 4);
+	close_stage(&s);
+}
+
+/* By AUTO, which has begun with the memslot here. */
+static void a_slot_that_was_found_slow_is_given_up(void **state)
+{
+	struct stage s;
+
+	open_stage(&s, state, BW_PAGE_HOT);
+	bw_poller_poll(s.poller, 0);
+	if (s.w->be == &vm_kvm && strcmp(stats_of(&s).way, "slot") == 0) {
+		s.page->slot_is_slow = true;
+		assert_int_equal(bw_region_map(s.region, PAGE_BAR), 0);
+		assert_string_equal(stats_of(&s).way, "write-protect");
+		bw_poller_poll(s.poller, 0);
+		play(s.w, store(slot_addr(0), 4, 7));
+		bw_poller_poll(s.poller, 0);
+		assert_int_equal(s.slots[0].newest, 7);
+	}
 	close_stage(&s);
 }
 
@@ -471,6 +491,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		ON_EACH(a_store_into_a_hot_page_is_no_exit),
 		ON_EACH(a_hot_page_moves),
+		ON(kvm_user, a_slot_that_was_found_slow_is_given_up),
 		ON_EACH(a_change_lets_stores_into_other_pages_in),
 		ON_EACH(a_change_waits_for_no_callback),
 		ON_EACH(a_page_that_sleeps_between_bursts_loses_nothing),
