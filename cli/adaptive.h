@@ -63,9 +63,11 @@ struct cell {
 	double *stall_ns, *poller_cpu, *ring_cpu_ns; /* one a round */
 	double *latency_ns;                          /* one a burst that was timed */
 	uint64_t latencies;                          /* sorted once they are all there */
+	double *p99_ns;                              /* one a round that had such bursts */
+	uint64_t p99s;
 	uint64_t rings, switches, lost;
 	uint64_t switch_ns; /* what one takes, 0: there was none */
-	struct stats stall, cpu, ring_cpu;
+	struct stats stall, cpu, ring_cpu, p99;
 };
 
 struct adaptive_report {

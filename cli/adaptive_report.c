@@ -97,13 +97,20 @@ static json_t *latency_json(const struct cell *cell, double p)
 static json_t *cell_json(const struct cell *cell)
 {
 	bool known = cell->rounds > 0, rang = cell->rings > 0;
+	bool all_p99s = cell->p99s > 0 && cell->p99s == cell->rounds;
 
 	return json_pack(
-		"{s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:s?}", "accel",
-		vm_backend_name(cell->be), "pattern", cell->pattern->name, "policy",
+		"{s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, "
+		"s:o, s:b, s:s?}",
+		"accel", vm_backend_name(cell->be), "pattern", cell->pattern->name, "policy",
 		adaptive_policies[cell->policy], "mechanism", cell->mechanism->name,
-		"stall_ns_per_ring", real_or_null(rang, cell->stall.median), "p50_latency_ns",
-		latency_json(cell, 0.5), "p99_latency_ns", latency_json(cell, 0.99), "poller_cpu",
+		"stall_ns_per_ring", real_or_null(rang, cell->stall.median), "ci_low",
+		real_or_null(rang, cell->stall.low), "ci_high",
+		real_or_null(rang, cell->stall.high), "ci_coverage",
+		real_or_null(rang, cell->stall.coverage), "p50_latency_ns", latency_json(cell, 0.5),
+		"p99_latency_ns", latency_json(cell, 0.99), "p99_low",
+		real_or_null(all_p99s, cell->p99.low), "p99_high",
+		real_or_null(all_p99s, cell->p99.high), "poller_cpu",
 		real_or_null(known, cell->cpu.median), "switches",
 		integer_or_null(known, cell->switches), "switch_ns",
 		integer_or_null(cell->switch_ns, cell->switch_ns), "rings",

@@ -53,7 +53,8 @@ static int add_cell(struct act *act, const struct stage *stage, const struct pat
 	cell->stall_ns = calloc(rounds, sizeof(*cell->stall_ns));
 	cell->poller_cpu = calloc(rounds, sizeof(*cell->poller_cpu));
 	cell->ring_cpu_ns = calloc(rounds, sizeof(*cell->ring_cpu_ns));
-	if (cell->stall_ns && cell->poller_cpu && cell->ring_cpu_ns)
+	cell->p99_ns = calloc(rounds, sizeof(*cell->p99_ns));
+	if (cell->stall_ns && cell->poller_cpu && cell->ring_cpu_ns && cell->p99_ns)
 		return 0;
 	cli_failed("no memory");
 	return -ENOMEM;
@@ -142,8 +143,10 @@ static void summarise(struct cell *cell)
 		return;
 	cell->stall = stats_of(cell->stall_ns, cell->rounds);
 	cell->ring_cpu = stats_of(cell->ring_cpu_ns, cell->rounds);
-	if (cell->latencies)
-		stats_sort(cell->latency_ns, cell->latencies);
+	if (!cell->latencies)
+		return;
+	stats_sort(cell->latency_ns, cell->latencies);
+	cell->p99 = stats_of(cell->p99_ns, cell->p99s);
 }
 
 static int measure(struct adaptive_report *report, unsigned int accel)
@@ -187,6 +190,7 @@ void adaptive_free(struct adaptive_report *report)
 		free(cell->poller_cpu);
 		free(cell->ring_cpu_ns);
 		free(cell->latency_ns);
+		free(cell->p99_ns);
 	}
 }
 

@@ -70,6 +70,14 @@ static int idle(const struct stage *stage, uint64_t ns, struct pace *pace)
 	return 0;
 }
 
+static void note_p99(struct cell *cell, double *latency_ns, uint64_t nr)
+{
+	if (nr == 0)
+		return;
+	stats_sort(latency_ns, nr);
+	cell->p99_ns[cell->p99s++] = stats_percentile(latency_ns, nr, 0.99);
+}
+
 static int note_latencies(struct cell *cell, const struct stage *stage, const struct pace *pace)
 {
 	uint64_t *ticks = calloc(pace->bursts, sizeof(*ticks)), nr;
@@ -84,22 +92,23 @@ static int note_latencies(struct cell *cell, const struct stage *stage, const st
 		cell->latency_ns = all;
 		for (uint64_t i = 0; i < nr; i++)
 			all[cell->latencies++] = (double)ticks[i] / stage->ticks_per_ns;
+		note_p99(cell, all + cell->latencies - nr, nr);
 	}
 	free(ticks);
 	return all ? 0 : -ENOMEM;
 }
 
 /* Only a switch makes a hypervisor forget memory: without one, what took long was the host's doing.
- */
+ * Less than a tick cannot be told from one. */
 static double stall_ns(const struct cell *cell, const struct stage *stage, const struct pace *pace,
 		       bool switched)
 {
 	double empty = stage->empty[cell->pattern - adaptive_patterns];
 	double stall = (double)pace->window_ticks - (double)pace->windows * empty;
 
-	if (stall < 0)
-		stall = 0;
 	stall /= (double)(pace->windows ? pace->windows : 1);
+	if (stall < 1)
+		stall = 1;
 	if (switched)
 		stall += (double)pace->fault_ticks / (double)pace->bursts;
 	return stall / stage->ticks_per_ns / (double)cell->pattern->burst;
