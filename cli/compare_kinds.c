@@ -51,6 +51,15 @@ const struct compare_kind compare_kinds[] = {
 		.aa_high = "aa_high",
 	},
 	{
+		.schema = "bellwire.bench-adaptive",
+		.version = 1,
+		.rows = "results",
+		.keys = { "accel", "pattern", "policy", "mechanism" },
+		.metrics = { { "ns per ring", "stall_ns_per_ring", "ci_low", "ci_high", false },
+			     { "latency, p99 ns", "p99_latency_ns", "p99_low", "p99_high",
+			       false } },
+	},
+	{
 		.schema = "bellwire.conform",
 		.version = 1,
 		.rows = "cases",

@@ -120,6 +120,11 @@ def check_own_documents():
     else:
         check_itself("bench rtt", run("bench", "rtt", "--path", "ioeventfd-pio", "--rings", "6000",
                                       "--json"))
+    if os.cpu_count() == 1:
+        case("bench adaptive", True, "one CPU")
+    else:
+        check_itself("bench adaptive", run("bench", "adaptive", "--accel", "soft", "--rounds", "6",
+                                           "--policy", "fixed-hot", "--seconds", "1", "--json"))
     regions = run("bench", "regions", "--doorbells", "8", "--rounds", "6", "--json")
     if regions.returncode == 0:
         check_itself("bench regions", regions)
@@ -229,6 +234,26 @@ def check_vhost():
     case("more requests a second are faster", status == 0 and found[fd, "iops"] == "faster")
     check("wrong bytes", compare(document(), document(wrong=3)), 1, f"WRONG BYTES: {fd}: 3 wrong")
     case("are not wrong again", compare(document(wrong=3), document(wrong=3)).returncode == 0)
+
+
+def check_adaptive():
+    def document(policy="adaptive", stall=200, p99=9000, lost=0):
+        row = {"accel": "kvm", "pattern": "100/s", "policy": policy, "mechanism": "slot",
+               "ci_coverage": 0.97, "stall_ns_per_ring": stall, "ci_low": stall * 0.99,
+               "ci_high": stall * 1.01, "p99_latency_ns": p99, "p99_low": p99 * 0.99,
+               "p99_high": p99 * 1.01, "lost": lost}
+        return {"schema": "bellwire.bench-adaptive/1", "results": [row]}
+
+    name = "kvm 100/s adaptive slot"
+    status, _, found = verdicts(document(), document(stall=300))
+    case("a page that stalls the guest longer is slower", status == 1 and
+         found == {(name, "stall_ns_per_ring"): "slower", (name, "p99_latency_ns"): "same"})
+    status, _, found = verdicts(document(), document(p99=5000))
+    case("one that is heard sooner is faster", status == 0 and
+         found[name, "p99_latency_ns"] == "faster")
+    check("rings of a page that were lost", compare(document(), document(lost=2)), 1,
+          f"LOSES RINGS: {name}: 2 lost")
+    refused("two policies", compare(document(), document(policy="fixed-hot")), "no row in common")
 
 
 def check_round_trips():
@@ -353,6 +378,7 @@ with tempfile.TemporaryDirectory() as directory:
     os.chdir(directory)
     check_conform()
     check_vhost()
+    check_adaptive()
     check_round_trips()
     first_run = stall()
     if first_run.returncode == 0:
