@@ -91,6 +91,21 @@ void adaptive_free(struct adaptive_report *report);
 int adaptive_show(const struct adaptive_report *report);
 void adaptive_print_advice(const struct adaptive_report *report);
 
+/* CLI_FAILED: rings were lost, and it has said which. */
+int adaptive_check_lost(const struct adaptive_report *report);
+
+/* What a ring costs guest and poller, and from how many a second on hot is cheaper. */
+struct crossover {
+	double cold_ns;           /* a ring that traps */
+	double hot_ns;            /* one that does not, besides the poller's looking */
+	double nap_cpu;           /* share of a CPU that a poller takes that naps between looks */
+	double spinning, napping; /* rings a second, INFINITY: however many, hot is not cheaper */
+};
+
+/* For the back end and mechanism of the cell. false: not all of it was measured. */
+bool adaptive_crossover(const struct adaptive_report *report, const struct cell *cell,
+			struct crossover *crossover);
+
 /* The cell of the same back end and mechanism; measured, or NULL. */
 const struct cell *adaptive_other(const struct adaptive_report *report, const struct cell *cell,
 				  const char *pattern, enum bw_page_policy policy);

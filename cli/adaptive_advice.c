@@ -6,6 +6,7 @@
 #include "cli/adaptive.h"
 #include "cli/term.h"
 
+#include <math.h>
 #include <string.h>
 
 #define GOAL 1.25
@@ -47,24 +48,41 @@ static void advise_idle(const struct cell *cell)
 
 /* Cold, each ring costs both sides something; hot, a second of looking does, however many there
  * are. */
-static void advise_crossover(const struct adaptive_report *report, const struct cell *cell)
+bool adaptive_crossover(const struct adaptive_report *report, const struct cell *cell,
+			struct crossover *crossover)
 {
 	const struct cell *cold = adaptive_other(report, cell, "50000/s", BW_PAGE_COLD);
 	const struct cell *hot = adaptive_other(report, cell, "50000/s", BW_PAGE_HOT);
-	char spinning[TERM_NUMBER], napping[TERM_NUMBER];
+	const struct cell *naps = adaptive_other(report, cell, "100/s", BW_PAGE_ADAPTIVE);
 	double saved;
 
-	if (!cold || !hot)
+	if (!cold || !hot || !naps)
+		return false;
+	*crossover = (struct crossover){
+		.cold_ns = cold->stall.median + cold->ring_cpu.median,
+		.hot_ns = hot->stall.median,
+		.nap_cpu = naps->cpu.median,
+	};
+	saved = crossover->cold_ns - crossover->hot_ns;
+	crossover->spinning = saved > 0 ? 1e9 / saved : INFINITY;
+	crossover->napping = saved > 0 ? 1e9 * crossover->nap_cpu / saved : INFINITY;
+	return true;
+}
+
+static void advise_crossover(const struct adaptive_report *report, const struct cell *cell)
+{
+	char spinning[TERM_NUMBER], napping[TERM_NUMBER];
+	struct crossover c;
+
+	if (!adaptive_crossover(report, cell, &c) || !isfinite(c.spinning))
 		return;
-	saved = cold->stall.median + cold->ring_cpu.median - hot->stall.median;
-	if (saved <= 0)
-		return;
-	term_number(spinning, 1e9 / saved);
-	term_number(napping, 1e9 * cell->cpu.median / saved);
+	term_number(spinning, c.spinning);
+	term_number(napping, c.napping);
 	printf("- %s, %s: a ring that traps costs guest and poller %.0f ns. Hot is cheaper from %s "
 	       "rings a second on, if a poller spins for it, and from %s, if it naps between "
 	       "looks.\n",
-	       vm_backend_name(cell->be), cell->mechanism->name, saved, spinning, napping);
+	       vm_backend_name(cell->be), cell->mechanism->name, c.cold_ns - c.hot_ns, spinning,
+	       napping);
 }
 
 static void advise(const struct adaptive_report *report, const struct cell *cell)
