@@ -12,6 +12,9 @@
 /* Six batches of round trips: an interval needs so many. */
 #define TRIPS 6000u
 
+/* A sample of each pattern, of each back end: warm-ups take as long again. */
+#define ADAPTIVE_SECONDS 4u
+
 /* What more ioeventfds take is to build the bus, not to measure it. */
 #define ROUNDS 11u
 #define ACCESSES 20000u
@@ -20,6 +23,11 @@
 struct rtt_part {
 	struct rtt_report report;
 	struct bench_opts opts;
+};
+
+struct adaptive_part {
+	struct adaptive_report report;
+	struct adaptive_opts opts;
 };
 
 struct dispatch_part {
@@ -45,6 +53,33 @@ static int measure_rtt(struct report *report)
 	status = rtt_measure_all(report->rtt);
 	report->interrupted = report->rtt->interrupted;
 	return status;
+}
+
+static int measure_adaptive(struct report *report)
+{
+	const struct bench_opts *opts = report->bench->opts;
+	struct adaptive_part *part;
+	int err;
+
+	/* A hot page's poller takes a CPU. */
+	if (opts->vcpu_cpu == opts->endpoint.cpu)
+		return CLI_OK;
+	part = calloc(1, sizeof(*part));
+	if (!part)
+		return cli_failed("no memory");
+	part->opts = (struct adaptive_opts){
+		.bench = *opts,
+		.policies = { true, true, true },
+		.seconds = ADAPTIVE_SECONDS * opts->nr_accels,
+	};
+	part->opts.bench.rounds = 1;
+	part->report.opts = &part->opts;
+	report->adaptive = &part->report;
+	err = adaptive_measure(report->adaptive);
+	report->interrupted = err == -EINTR;
+	if (report->interrupted)
+		return CLI_OK;
+	return err ? CLI_FAILED : adaptive_check_lost(report->adaptive);
 }
 
 static int measure_dispatch(struct report *report)
@@ -73,7 +108,8 @@ static int measure_dispatch(struct report *report)
 
 static int measure(struct report *report)
 {
-	static int (*const parts[])(struct report *) = { measure_rtt, measure_dispatch };
+	static int (*const parts[])(struct report *) = { measure_rtt, measure_adaptive,
+							 measure_dispatch };
 	int status = CLI_OK;
 
 	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]) && !report->interrupted; i++) {
@@ -89,7 +125,10 @@ static void report_free(struct report *report)
 {
 	if (report->rtt)
 		rtt_free_rows(report->rtt);
+	if (report->adaptive)
+		adaptive_free(report->adaptive);
 	free(report->rtt); /* the first member of its part */
+	free(report->adaptive);
 	free(report->dispatch);
 }
 

@@ -2,15 +2,17 @@
  *
  * bellwire bench --report: what was measured as one page that needs nothing else.
  *
- * report.c         measures, writes         report_stall.c    sections: what a ring costs,
- * report_file.c    all of it or nothing     report_rtt.c      round trips,
- * report_page.c    the page                 report_scaling.c  how the bus scales,
- * report_style.c   how it looks             report_host.c     where and how that was,
- * report_chart.c   a chart in the page      report_limits.c   what it does not say
+ * report.c         measures, writes         report_stall.c      sections: what a ring costs,
+ * report_file.c    all of it or nothing     report_rtt.c        round trips,
+ * report_page.c    the page                 report_crossover.c  when a page is worth being hot,
+ * report_style.c   how it looks             report_scaling.c    how the bus scales,
+ * report_chart.c   a chart in the page      report_host.c       where and how that was,
+ *                                           report_limits.c     what it does not say
  */
 #ifndef BELLWIRE_REPORT_H
 #define BELLWIRE_REPORT_H
 
+#include "cli/adaptive.h"
 #include "cli/bench.h"
 #include "cli/dispatch.h"
 #include "cli/rtt.h"
@@ -19,6 +21,7 @@
 struct report {
 	const struct bench_report *bench;
 	struct rtt_report *rtt;
+	struct adaptive_report *adaptive;
 	struct dispatch_report *dispatch;
 	bool interrupted;
 };
@@ -46,8 +49,8 @@ struct report_section {
 	int (*write)(const struct report *report, FILE *out); /* an enum cli_exit */
 };
 
-extern const struct report_section report_host, report_stall, report_rtt, report_scaling,
-	report_limits;
+extern const struct report_section report_host, report_stall, report_rtt, report_crossover,
+	report_scaling, report_limits;
 
 void report_style(FILE *out);
 

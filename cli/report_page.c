@@ -9,7 +9,8 @@
 #include <time.h>
 
 static const struct report_section *const sections[] = {
-	&report_stall, &report_rtt, &report_scaling, &report_host, &report_limits,
+	&report_stall,   &report_rtt,  &report_crossover,
+	&report_scaling, &report_host, &report_limits,
 };
 
 #define NR_SECTIONS (sizeof(sections) / sizeof(sections[0]))

@@ -90,11 +90,41 @@ def check_bars(tree):
              wanted and wanted <= words, wanted - words)
 
 
+PATTERNS = ("100/s", "64 every ms", "50000/s", "flat out", "idle")
+POLICIES = ("adaptive", "fixed-hot", "fixed-cold")
+
+
+def check_crossover(tree):
+    if os.cpu_count() == 1:
+        return
+    table = next(e for e in tree.iter(HTML + "table") if e[0].get("id") == "pages-caption")
+    rows = [[cell.text for cell in row] for row in table.iter(HTML + "tr")][1:]
+    case("a row for each pattern under each policy", [row[:4] for row in rows] == [
+        [pattern, policy, "soft", "slot"] for pattern in PATTERNS for policy in POLICIES], rows)
+    case("every row has its figures, and an idle one no ring", all(
+        (row[4] == "-") == (row[0] == "idle") and row[6].endswith(" %") for row in rows), rows)
+    figure = next(e for e in tree.iter(HTML + "figure") if e.get("id") == "crossover-soft-slot")
+    section = next(e for e in tree.iter(HTML + "section") if e.get("id") == "crossover")
+    said = "".join(section.itertext())
+    # A host may be so disturbed that cold is cheaper: then there is none, and the page says so.
+    marked = "Hot is cheaper from " in said
+    case("there is a crossover, or it says that there is none",
+         marked != ("there is no crossover" in said))
+    wanted = {"cold", "hot, spinning", "hot, napping", *(f"{p}, measured" for p in POLICIES)}
+    for chart in figure.iter(SVG + "svg"):
+        words = {"".join(text.itertext()).strip() for text in chart.iter(SVG + "text")}
+        case(f"lines and points of the {chart.get('class')} chart have their names",
+             wanted <= words, wanted - words)
+        marks = {word.split(":")[0] for word in words if word.startswith("crossover, ")}
+        case(f"the crossovers are marked in the {chart.get('class')} chart",
+             len(marks) == 2 * marked, words)
+
+
 def check_content(tree, text):
     sections = [e.get("id") for e in tree.iter(HTML + "section")]
-    wanted = ["stall", "round-trips", "scaling", "host", "limits"]
+    wanted = ["stall", "round-trips", "crossover", "scaling", "host", "limits"]
     if os.cpu_count() == 1:
-        wanted.remove("round-trips")
+        wanted = [name for name in wanted if name not in ("round-trips", "crossover")]
     case("every part is there", sections == wanted, sections)
     words = "".join(tree.itertext())
     kernel = f"{os.uname().sysname} {os.uname().release}"
@@ -123,8 +153,33 @@ def check_page():
         case("it is well-formed", False, error)
         return
     check_bars(tree)
+    check_crossover(tree)
     with open("page.html", encoding="utf-8") as file:
         check_content(tree, file.read())
+
+
+def check_no_page():
+    """Without a usable /dev/kvm."""
+    name = "why no page can be hot is said"
+    hide = ["unshare", "-rm", "sh", "-c", 'mount --bind /dev/null /dev/kvm && exec "$@"', "sh"]
+    hide = hide if os.path.exists("/dev/kvm") else []
+    if os.cpu_count() == 1:
+        case(f"{name} # SKIP one CPU", True)
+        return
+    if hide and subprocess.run([*hide, "true"], capture_output=True, check=False).returncode:
+        case(f"{name} # SKIP /dev/kvm cannot be hidden here", True)
+        return
+    done = subprocess.run([*hide, bellwire, "bench", "--rounds", "6", "--rings", "50", "--path",
+                           "null-pio", "--report", "page.html"], capture_output=True, text=True,
+                          check=False)
+    case("a page without kvm", done.returncode == 0, done.stderr)
+    tree = xml.parse("page.html").getroot()
+    section = next(e for e in tree.iter(HTML + "section") if e.get("id") == "crossover")
+    said = ["".join(e.itertext()) for e in section.iter(HTML + "p")]
+    whys = [text for text in said if text.startswith("No page can be hot on kvm by ")]
+    case(name, len(whys) == 2 and all("/dev/kvm" in text for text in whys), said)
+    figures = [e.get("id") for e in section.iter(HTML + "figure")]
+    case("and the others are there", figures == ["crossover-soft-slot"], figures)
 
 
 def check_replaced():
@@ -177,6 +232,7 @@ if run(*FEW, "--path", "null-pio").returncode:
 with tempfile.TemporaryDirectory() as name:
     os.chdir(name)
     check_page()
+    check_no_page()
     check_replaced()
     check_interrupted()
     check_refusals()
