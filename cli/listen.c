@@ -100,18 +100,19 @@ static int run(struct socket_listener *listener, int signals, client_fn *fn, voi
 	return status;
 }
 
+/* Signals are held before there is a socket: one that comes at once must not leave it behind. */
 int listen_for_clients(const char *path, client_fn *fn, void *opaque)
 {
 	struct socket_listener listener;
-	int signals, status = CLI_FAILED;
+	int status = CLI_FAILED, signals = open_signals();
 
-	if (listen_at(&listener, path))
+	if (signals < 0)
 		return CLI_FAILED;
-	signals = open_signals();
-	if (signals >= 0) {
-		status = run(&listener, signals, fn, opaque);
-		close(signals);
-	}
+	if (listen_at(&listener, path))
+		goto close_signals;
+	status = run(&listener, signals, fn, opaque);
 	socket_unlisten(&listener);
+close_signals:
+	close(signals);
 	return status;
 }
