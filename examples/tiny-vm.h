@@ -59,7 +59,7 @@ static inline void tiny_vm_open(struct tiny_vm *vm)
 	void *ram = tiny_map(0x1000, MAP_ANONYMOUS, -1);
 
 	vm->sys = open("/dev/kvm", O_RDWR | O_CLOEXEC);
-	if (vm->sys < 0) {
+	if (vm->sys < 0 || ioctl(vm->sys, KVM_GET_API_VERSION, 0) != KVM_API_VERSION) {
 		perror("/dev/kvm");
 		exit(77);
 	}

@@ -134,7 +134,7 @@ int main(void)
 	int sys = open("/dev/kvm", O_RDWR | O_CLOEXEC);
 	pthread_t thread;
 
-	if (sys < 0)
+	if (sys < 0 || ioctl(sys, KVM_GET_API_VERSION, 0) != KVM_API_VERSION)
 		return perror("/dev/kvm"), 77;
 	make_vm(sys);
 	make_device();

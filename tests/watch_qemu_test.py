@@ -5,6 +5,7 @@
 #
 # bellwire watch on a QEMU with a pci-testdev, whose guest (tests/watch_qemu.S) rings a port without
 # an eventfd, one with, and one with a value. Prints TAP; what is missing here is a skip.
+import fcntl
 import json
 import os
 import shutil
@@ -86,7 +87,16 @@ def check(ports):
 for tool in ("qemu-system-x86_64", "objcopy"):
     if not shutil.which(tool):
         skip(f"{tool} is not here")
-if not os.access("/dev/kvm", os.R_OK | os.W_OK):
+def kvm_is_usable():
+    KVM_GET_API_VERSION = 0xAE00
+    try:
+        with open("/dev/kvm", "r+b", buffering=0) as kvm:
+            return fcntl.ioctl(kvm, KVM_GET_API_VERSION) == 12
+    except OSError:
+        return False
+
+
+if not kvm_is_usable():
     skip("/dev/kvm cannot be used")
 with tempfile.TemporaryDirectory() as directory, tempfile.TemporaryFile("w+") as errors:
     build(os.path.join(directory, "image"))
