@@ -140,6 +140,13 @@ static int unprotect(struct bw_page *page)
 	return ioctl(page->fault_fd, UFFDIO_WAKE, &range) ? -errno : 0;
 }
 
+/* With its poller's lock held: whether it was protected, and is so no longer. */
+static bool lift(struct bw_page *page)
+{
+	return page->state == PAGE_COLD && page->plan.way == &page_way_write_protect &&
+	       !page_heat(page);
+}
+
 /* Of the whole poller: memslots are about to change, and a vCPU may wait for any page of it. Those
  * of another poller are let go by its own consumer, whom our lock does not stop. */
 static void let_stores_in(const struct bw_page *page)
@@ -148,8 +155,7 @@ static void let_stores_in(const struct bw_page *page)
 	bool any = false;
 
 	cds_list_for_each_entry (other, &page->poller->pages, in_poller)
-		if (other->state == PAGE_COLD && other->plan.way == page->plan.way)
-			any |= !page_heat(other);
+		any |= lift(other);
 	if (any)
 		poller_wake_sleeper(page->poller); /* they want to be looked at */
 }
@@ -158,10 +164,10 @@ static void open_page(struct bw_page *page)
 {
 	struct bw_poller *p = page->poller;
 
-	if (!p || page->plan.way != &page_way_write_protect)
+	if (!p)
 		return;
 	pthread_mutex_lock(&p->pages_lock);
-	if (page->state == PAGE_COLD && !page_heat(page))
+	if (lift(page))
 		poller_wake_sleeper(p); /* it wants to be looked at */
 	pthread_mutex_unlock(&p->pages_lock);
 }
