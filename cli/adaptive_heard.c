@@ -4,8 +4,8 @@
  * end: nr is stored last, with release, and read first, with acquire.
  */
 #include "cli/adaptive.h"
-#include "cli/clock.h"
 #include "cli/interrupt.h"
+#include "endpoint/clock.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -7,8 +7,8 @@
 #include "cli/adaptive.h"
 #include "cli/bench_setup.h"
 #include "cli/cli.h"
-#include "cli/clock.h"
 #include "cli/interrupt.h"
+#include "endpoint/clock.h"
 
 #include <errno.h>
 #include <stdlib.h>

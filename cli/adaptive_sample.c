@@ -4,8 +4,8 @@
  * pattern.
  */
 #include "cli/adaptive.h"
-#include "cli/clock.h"
 #include "cli/interrupt.h"
+#include "endpoint/clock.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -3,11 +3,11 @@
  * A VM of one mechanism, with memory that has been used, and the page and poller of one cell after
  * another in it.
  */
-#define _GNU_SOURCE
 #include "cli/adaptive.h"
 #include "cli/bench_setup.h"
 #include "cli/cli.h"
 #include "cli/interrupt.h"
+#include "endpoint/pinned.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -77,21 +77,12 @@ static void *run_poller(void *opaque)
 
 static int start_thread(struct stage *stage)
 {
-	pthread_attr_t attr;
-	cpu_set_t cpus;
-	int err = pthread_attr_init(&attr);
+	int err = pinned_thread(&stage->thread, stage->opts->bench.endpoint.cpu, run_poller,
+				stage->poller);
 
-	if (err)
-		return -err;
-	CPU_ZERO(&cpus);
-	CPU_SET((size_t)stage->opts->bench.endpoint.cpu, &cpus);
-	err = pthread_attr_setaffinity_np(&attr, sizeof(cpus), &cpus);
-	if (!err)
-		err = pthread_create(&stage->thread, &attr, run_poller, stage->poller);
-	pthread_attr_destroy(&attr);
 	if (!err)
 		pthread_getcpuclockid(stage->thread, &stage->cpu_clock);
-	return -err;
+	return err;
 }
 
 static void free_page(struct stage *stage)

@@ -3,10 +3,10 @@
  * Assign and deassign, each a commit of its own or many in one, on a bus that has so many already.
  */
 #include "cli/cli.h"
-#include "cli/clock.h"
 #include "cli/dispatch.h"
 #include "cli/interrupt.h"
 #include "cli/term.h"
+#include "endpoint/clock.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -5,8 +5,8 @@
  */
 #define _GNU_SOURCE
 #include "cli/cli.h"
-#include "cli/clock.h"
 #include "cli/dispatch.h"
+#include "endpoint/clock.h"
 
 #include <sched.h>
 #include <string.h>

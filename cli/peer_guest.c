@@ -7,8 +7,8 @@
  * although we are asleep meanwhile. How long a tick is, CLOCK_MONOTONIC_RAW says.
  */
 #include "cli/peer.h"
-#include "cli/clock.h"
 #include "cli/interrupt.h"
+#include "endpoint/clock.h"
 
 #include <errno.h>
 #include <string.h>

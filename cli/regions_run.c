@@ -4,10 +4,10 @@
  * from round to round. First in VMs without a vCPU, then in the same VMs with one.
  */
 #include "cli/cli.h"
-#include "cli/clock.h"
 #include "cli/interrupt.h"
 #include "cli/regions.h"
 #include "cli/term.h"
+#include "endpoint/clock.h"
 #include "vmm/vm.h"
 
 #include <errno.h>

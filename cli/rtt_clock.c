@@ -4,10 +4,10 @@
  * spins on it takes the host's time and stores the number back. The host's time lies between the
  * two of the guest, and of many exchanges the fastest says best where.
  */
-#define _GNU_SOURCE
 #include "cli/rtt.h"
 #include "cli/cli.h"
-#include "endpoint/answer.h"
+#include "endpoint/clock.h"
+#include "endpoint/pinned.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -31,27 +31,10 @@ static void *answer_words(void *opaque)
 		while (atomic_load_explicit(x->word, memory_order_acquire) != i)
 			if (atomic_load_explicit(&x->stopping, memory_order_relaxed))
 				return NULL;
-		x->heard_ns[i - 1] = answer_now_ns();
+		x->heard_ns[i - 1] = clock_ns(CLOCK_MONOTONIC_RAW);
 		__atomic_store_n(x->answer, i, __ATOMIC_RELEASE);
 	}
 	return NULL;
-}
-
-static int start_thread(pthread_t *thread, struct exchange *x, int cpu)
-{
-	pthread_attr_t attr;
-	cpu_set_t cpus;
-	int err = pthread_attr_init(&attr);
-
-	if (err)
-		return -err;
-	CPU_ZERO(&cpus);
-	CPU_SET((size_t)cpu, &cpus);
-	err = pthread_attr_setaffinity_np(&attr, sizeof(cpus), &cpus);
-	if (!err)
-		err = pthread_create(thread, &attr, answer_words, x);
-	pthread_attr_destroy(&attr);
-	return -err;
 }
 
 static void find_fastest(struct anchor *anchor, const struct exchange *x,
@@ -86,7 +69,7 @@ int rtt_anchor(struct rig *rig, struct anchor *anchor)
 	int err;
 
 	atomic_store_explicit(x.word, 0, memory_order_relaxed);
-	err = start_thread(&thread, &x, rig->opts->endpoint.cpu);
+	err = pinned_thread(&thread, rig->opts->endpoint.cpu, answer_words, &x);
 	if (err) {
 		cli_failed("cannot start a thread: %s", strerror(-err));
 		return err;

@@ -3,10 +3,10 @@
  * bellwire watch: what a running VMM's guest costs it, with no help from it.
  */
 #include "cli/cli.h"
-#include "cli/clock.h"
 #include "cli/interrupt.h"
 #include "cli/term.h"
 #include "cli/watch.h"
+#include "endpoint/clock.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -3,17 +3,9 @@
  * Answers, by a word or by a call.
  */
 #include "endpoint/answer.h"
+#include "endpoint/clock.h"
 
 #include <sys/eventfd.h>
-#include <time.h>
-
-uint64_t answer_now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC_RAW, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
 
 uint64_t answer_note(struct answers *answers, uint64_t rings)
 {
@@ -22,7 +14,7 @@ uint64_t answer_note(struct answers *answers, uint64_t rings)
 	/* What is not of this command: the ring that ends an endpoint, or one counted before. */
 	if (number == 0 || number > ANSWERS_MAX)
 		return 0;
-	atomic_store_explicit(&answers->heard_ns[number - 1], answer_now_ns(),
+	atomic_store_explicit(&answers->heard_ns[number - 1], clock_ns(CLOCK_MONOTONIC_RAW),
 			      memory_order_relaxed);
 	return number;
 }

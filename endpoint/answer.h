@@ -18,8 +18,6 @@ struct answers {
 	_Atomic uint64_t heard_ns[ANSWERS_MAX]; /* CLOCK_MONOTONIC_RAW */
 };
 
-uint64_t answer_now_ns(void);
-
 /* So many rings have been counted: notes when the last of them was heard of. Its number in its
  * command, from 1; 0: it belongs to none. */
 uint64_t answer_note(struct answers *answers, uint64_t rings);

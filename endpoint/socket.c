@@ -4,6 +4,7 @@
  */
 #define _GNU_SOURCE
 #include "endpoint/socket.h"
+#include "endpoint/clock.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -22,17 +23,9 @@ _Static_assert(sizeof(((struct socket_listener *)0)->path) ==
 		       sizeof(((struct sockaddr_un *)0)->sun_path),
 	       "what the kernel takes");
 
-static uint64_t now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec;
-}
-
 uint64_t socket_deadline(unsigned int ms)
 {
-	return now() + (uint64_t)ms * NS_PER_MS;
+	return clock_ns(CLOCK_MONOTONIC) + (uint64_t)ms * NS_PER_MS;
 }
 
 static int wait_for(int fd, short events, uint64_t deadline)
@@ -43,7 +36,7 @@ static int wait_for(int fd, short events, uint64_t deadline)
 	int n;
 
 	do {
-		t = now();
+		t = clock_ns(CLOCK_MONOTONIC);
 		ns = deadline > t ? deadline - t : 0;
 		left = (struct timespec){ .tv_sec = (time_t)(ns / NS_PER_S),
 					  .tv_nsec = (long)(ns % NS_PER_S) };

@@ -2,10 +2,9 @@
  *
  * A pinned thread that counts; and what can be asked of any endpoint.
  */
-#define _GNU_SOURCE
 #include "endpoint/thread.h"
-
-#include <sched.h>
+#include "endpoint/clock.h"
+#include "endpoint/pinned.h"
 
 static void *thread_main(void *opaque)
 {
@@ -18,26 +17,16 @@ static void *thread_main(void *opaque)
 int endpoint_start(struct endpoint *ep, const struct endpoint_ops *ops,
 		   const struct endpoint_opts *opts)
 {
-	pthread_attr_t attr;
-	cpu_set_t cpus;
 	int err;
 
 	ep->ops = ops;
 	ep->opts = *opts;
 	atomic_init(&ep->rings, 0);
-	CPU_ZERO(&cpus);
-	CPU_SET((size_t)opts->cpu, &cpus);
-	err = pthread_attr_init(&attr);
-	if (err)
-		return -err;
-	err = pthread_attr_setaffinity_np(&attr, sizeof(cpus), &cpus);
-	if (!err)
-		err = pthread_create(&ep->thread, &attr, thread_main, ep);
-	pthread_attr_destroy(&attr);
+	err = pinned_thread(&ep->thread, opts->cpu, thread_main, ep);
 	/* Cannot fail for a thread that was not joined. */
 	if (!err)
 		pthread_getcpuclockid(ep->thread, &ep->cpu_clock);
-	return -err;
+	return err;
 }
 
 void endpoint_stop(struct endpoint *ep)
@@ -88,10 +77,5 @@ uint64_t endpoint_rings(struct endpoint *ep)
 
 uint64_t endpoint_cpu_ns(struct endpoint *ep)
 {
-	struct timespec t;
-
-	if (ep->ops->cpu_ns)
-		return ep->ops->cpu_ns(ep);
-	clock_gettime(ep->cpu_clock, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+	return ep->ops->cpu_ns ? ep->ops->cpu_ns(ep) : clock_ns(ep->cpu_clock);
 }

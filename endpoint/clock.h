@@ -2,8 +2,8 @@
  *
  * A clock in nanoseconds.
  */
-#ifndef BELLWIRE_CLOCK_H
-#define BELLWIRE_CLOCK_H
+#ifndef BELLWIRE_ENDPOINT_CLOCK_H
+#define BELLWIRE_ENDPOINT_CLOCK_H
 
 #include <stdint.h>
 #include <time.h>
