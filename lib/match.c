@@ -1,25 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
- * The match table: open addressing with a seeded hash and bounded displacement. See match.h.
- *
- * Readers and the one writer (the bus's control lock is held) meet in a slot's until. A reader
- * loads it first, and looks no further if its own generation is not before it. The writer fills a
- * free slot in the order since, key, until, the last with release: a reader that finds until set
- * anew finds since too, which is beyond its generation, and does not look at the key. A slot is
- * freed after the grace period of the generation that removed it: a reader that may look at the key
- * is gone, and one that comes later stops at until, be it the old one or 0.
+ * Keys, and the lookup of a write by them. See match.h.
  */
 #include "match.h"
 #include "error.h"
 
 #include <errno.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <sys/random.h>
 
-#define MIN_SLOTS 16u
-#define HUGE_PAGE ((size_t)2 << 20)
 #define HYPERV_MAX_CONNECTION_ID 0xffffffu /* KVM_HYPERV_CONN_ID_MASK */
 
 enum { LEN_ANY, LEN_1, LEN_2, LEN_4, LEN_8, LEN_OTHER };
@@ -84,12 +71,13 @@ struct key match_key(unsigned int space, uint64_t addr, const struct bw_match *m
 	};
 }
 
-static size_t home_of(const struct table *t, const struct key *key)
+/* The top bit of each byte of tags that is this tag, and perhaps of one above it that is not. */
+static uint64_t with_tag(uint64_t tags, uint8_t tag)
 {
-	uint64_t spread = match_mix(key->addr ^ t->seed[0], 0x9e3779b97f4a7c15u ^ key->shape);
+	const uint64_t ones = 0x0101010101010101u;
+	uint64_t differ = tags ^ ones * tag;
 
-	/* values come in sequence: the last multiply keeps their homes from doing so too */
-	return (match_mix(spread ^ key->value, t->seed[1]) * 0xd6e8feb86659fd93u >> 32) & t->mask;
+	return (differ - ones) & ~differ & ones << 7;
 }
 
 /* Without a value in the shape the slot keeps there what others write, see count_ring(). */
@@ -98,22 +86,36 @@ static bool has_value(const struct slot *s, const struct key *key)
 	return !shape_has_value(key->shape) || s->value == key->value;
 }
 
+static bool takes(const struct slot *s, uint64_t generation, const struct key *key)
+{
+	/* pairs with the release in table_insert() */
+	if (__atomic_load_n(&s->until, __ATOMIC_ACQUIRE) <= generation ||
+	    __atomic_load_n(&s->since, __ATOMIC_RELAXED) > generation)
+		return false;
+	return s->addr == key->addr && s->shape == key->shape && has_value(s, key);
+}
+
+/* Which slot of a group to look at is computed and not branched to: a processor that guessed would
+ * read the slot it guessed, and take that line of cache from the thread that counts in it. */
 static struct slot *probe(struct table *t, uint64_t generation, const struct key *key)
 {
-	size_t home = home_of(t, key);
-	uint32_t reach = __atomic_load_n(&t->slots[home].reach, __ATOMIC_RELAXED);
+	uint64_t hashed = key_hash(t, key);
+	size_t home = home_of(t, hashed) / GROUP, last = t->mask / GROUP;
 
-	for (size_t i = home; i <= home + reach; i++) {
-		struct slot *s = &t->slots[i & t->mask];
+	for (size_t i = 0;; i++) {
+		size_t at = (home + i) & last;
+		uint64_t tags = __atomic_load_n(&t->tags[at], __ATOMIC_RELAXED);
+		uint64_t fits = with_tag(tags, tag_of(hashed));
 
-		/* pairs with the release in table_insert() */
-		if (__atomic_load_n(&s->until, __ATOMIC_ACQUIRE) <= generation ||
-		    __atomic_load_n(&s->since, __ATOMIC_RELAXED) > generation)
-			continue;
-		if (s->addr == key->addr && s->shape == key->shape && has_value(s, key))
-			return s;
+		for (; fits; fits &= fits - 1) {
+			struct slot *s = &t->slots[at * GROUP + (size_t)__builtin_ctzll(fits) / 8];
+
+			if (takes(s, generation, key))
+				return s;
+		}
+		if (i >= __atomic_load_n(&t->reaches[home], __ATOMIC_RELAXED))
+			return NULL;
 	}
-	return NULL;
 }
 
 static bool in_use(uint64_t shapes, uint32_t shape)
@@ -160,118 +162,4 @@ unsigned int match_find_other_widths(struct table *t, uint64_t generation, uint6
 		nr += found[nr] != NULL;
 	}
 	return nr;
-}
-
-/* A quarter of the slots in use, in a small table an eighth: a key that is not at home costs a
- * mispredicted branch, as much as all else, and those assigned last pay it. */
-static bool too_full(size_t keys, size_t slots)
-{
-	return keys > slots / (slots * sizeof(struct slot) > HUGE_PAGE ? 4 : 8);
-}
-
-struct table *table_new(size_t keys)
-{
-	size_t slots = MIN_SLOTS, bytes;
-	struct table *t;
-
-	while (too_full(keys, slots))
-		slots *= 2;
-	bytes = sizeof(*t) + slots * sizeof(struct slot);
-	if (bytes < HUGE_PAGE) {
-		t = aligned_alloc(64, bytes);
-	} else {
-		bytes = (bytes + HUGE_PAGE - 1) & ~(HUGE_PAGE - 1);
-		t = aligned_alloc(HUGE_PAGE, bytes);
-	}
-	if (!t)
-		return NULL;
-	if (bytes >= HUGE_PAGE)
-		madvise(t, bytes,
-			MADV_HUGEPAGE); /* one TLB miss less a lookup, where there are any */
-	t->mask = slots - 1;
-	t->in_use = 0;
-	/* A guest chooses where its BARs lie: without the seed it could choose them to collide. */
-	if (getrandom(t->seed, sizeof(t->seed), GRND_NONBLOCK) != sizeof(t->seed))
-		t->seed[0] = t->seed[1] = (uintptr_t)t ^ 0xff51afd7ed558ccdu;
-	t->seed[1] |= 1;
-	memset(t->slots, 0, slots * sizeof(struct slot));
-	return t;
-}
-
-void table_free(struct table *t)
-{
-	free(t);
-}
-
-bool table_fits(const struct table *t, size_t keys)
-{
-	return !too_full(keys, t->mask + 1);
-}
-
-void table_fetch(const struct table *t, const struct key *key)
-{
-	__builtin_prefetch(&t->slots[home_of(t, key)], 1);
-}
-
-struct slot *table_insert(struct table *t, const struct key *key, uint64_t since,
-			  struct bw_ioeventfd *owner, struct bw_notifier *notifier, bool force)
-{
-	size_t home = home_of(t, key);
-	size_t limit = force ? t->mask : MAX_REACH;
-
-	for (size_t i = 0; i <= limit && i <= t->mask; i++) {
-		struct slot *s = &t->slots[(home + i) & t->mask];
-
-		if (s->until)
-			continue;
-		__atomic_store_n(&s->since, since, __ATOMIC_RELAXED);
-		s->addr = key->addr;
-		s->value = key->value;
-		s->shape = (uint16_t)key->shape;
-		s->captured = 0;
-		s->notifier = notifier;
-		s->owner = owner;
-		s->elided = 0;
-		if (t->slots[home].reach < i)
-			__atomic_store_n(&t->slots[home].reach, (uint32_t)i, __ATOMIC_RELAXED);
-		/* pairs with the acquire in probe() */
-		__atomic_store_n(&s->until, GENERATION_NEVER, __ATOMIC_RELEASE);
-		t->in_use++;
-		return s;
-	}
-	return NULL;
-}
-
-uint64_t slot_key_value(const struct slot *s)
-{
-	return shape_has_value(s->shape) ? s->value : 0;
-}
-
-static size_t home_of_slot(const struct table *t, const struct slot *s)
-{
-	return home_of(t, &(struct key){ s->addr, slot_key_value(s), s->shape });
-}
-
-/* Without this lookups get slower with every change, as reach would only ever grow. */
-static void shorten_reach(struct table *t, size_t home)
-{
-	uint32_t reach = t->slots[home].reach;
-
-	for (; reach; reach--) {
-		const struct slot *s = &t->slots[(home + reach) & t->mask];
-
-		if (s->until && home_of_slot(t, s) == home)
-			break;
-	}
-	__atomic_store_n(&t->slots[home].reach, reach, __ATOMIC_RELAXED);
-}
-
-void table_remove(struct table *t, struct slot *slot)
-{
-	size_t home = home_of_slot(t, slot);
-
-	__atomic_store_n(&slot->until, 0, __ATOMIC_RELAXED);
-	t->in_use--;
-	if ((((size_t)(slot - t->slots) - home) & t->mask) == t->slots[home].reach)
-		shorten_reach(t, home);
 }

@@ -15,6 +15,7 @@
 void *__real_malloc(size_t size);
 void *__real_calloc(size_t nr, size_t size);
 void *__real_aligned_alloc(size_t alignment, size_t size);
+int __real_posix_memalign(void **block, size_t alignment, size_t size);
 void *__real_reallocarray(void *block, size_t nr, size_t size);
 void __real_free(void *block);
 void *__real_tsearch(const void *key, void **root, int (*compare)(const void *, const void *));
@@ -26,6 +27,7 @@ int __real_fcntl64(int fd, int command, ...);
 void *__wrap_malloc(size_t size);
 void *__wrap_calloc(size_t nr, size_t size);
 void *__wrap_aligned_alloc(size_t alignment, size_t size);
+int __wrap_posix_memalign(void **block, size_t alignment, size_t size);
 void *__wrap_reallocarray(void *block, size_t nr, size_t size);
 void __wrap_free(void *block);
 void *__wrap_tsearch(const void *key, void **root, int (*compare)(const void *, const void *));
@@ -85,6 +87,15 @@ void *__wrap_calloc(size_t nr, size_t size)
 void *__wrap_aligned_alloc(size_t alignment, size_t size)
 {
 	return fails(ENOMEM) ? NULL : count(__real_aligned_alloc(alignment, size));
+}
+
+int __wrap_posix_memalign(void **block, size_t alignment, size_t size)
+{
+	int err = fails(ENOMEM) ? ENOMEM : __real_posix_memalign(block, alignment, size);
+
+	if (!err)
+		count(*block);
+	return err;
 }
 
 void *__wrap_reallocarray(void *block, size_t nr, size_t size)
