@@ -6,7 +6,9 @@
  *
  * A vCPU says that it is storing before it looks whether the page is hot; unmap takes the page out
  * before it looks who is storing, and waits for those. Both are sequentially consistent: one of the
- * two sees the other. A vCPU is storing for a few instructions, and never inside a handler.
+ * two sees the other. A vCPU is storing for a few instructions, and never inside a handler. It says
+ * so only if a first look finds the page, as what is wrong about that look does no harm: a page
+ * that it misses takes the store from the bus, as a cold one does.
  */
 #ifdef BELLWIRE_UNICORN
 #include <vmm/soft.h>
@@ -50,7 +52,7 @@ bool soft_store_page(struct soft_vcpu *vcpu, uint64_t addr, uint32_t len, uint64
 	struct soft_vm *vm = (struct soft_vm *)vcpu->vcpu.vm;
 	uint8_t *memory;
 
-	if (!__atomic_load_n(&vm->nr_hot, __ATOMIC_RELAXED)) /* most VMs have had none */
+	if (!find(vm, addr & ~PAGE_MASK))
 		return false;
 	__atomic_store_n(&vcpu->storing, true, __ATOMIC_SEQ_CST);
 	memory = find(vm, addr & ~PAGE_MASK);
