@@ -613,8 +613,9 @@ int bw_poller_add(struct bw_poller *p, struct bw_notifier *n, bw_ring_fn *fn, vo
  * then fn may be the one that is running. Waits for fn otherwise: hold no lock that fn takes. */
 void bw_poller_del(struct bw_poller *p, struct bw_notifier *n);
 
-/* Delivers rings and sleeps, until bw_poller_stop(). Also returns -errno if the system refuses to
- * wait. */
+/* Delivers rings and sleeps, until bw_poller_stop(). While they keep coming it does not sleep, and
+ * looks every half a microsecond or so, every two where a notifier has several by then: that costs
+ * the guest less than a look at each. Also returns -errno if the system refuses to wait. */
 int bw_poller_run(struct bw_poller *p);
 
 /* Ends the running run, or the next one if none is running. Async-signal-safe. */

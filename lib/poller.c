@@ -18,6 +18,7 @@
 
 #define EVENTS 64
 #define GATHER_PAUSES 20
+#define MANY_RINGS 4
 /* About what a wake-up costs: so long does a consumer wait that has just been busy. */
 #define SPIN_NS 50000
 /* While bw_poller_run() has hot pages, a look at the eventfds, a system call, comes once in so many
@@ -276,13 +277,16 @@ static int sleep_until_ready(struct bw_poller *p)
 }
 
 /* A consumer that looks again at once takes the ringer's line of cache away from it at every ring,
- * and costs the guest three times as much: some half a microsecond lets rings gather. One that
- * waits for an answer does not ring again before the next look, and is not kept waiting. */
+ * and costs the guest three times as much: some half a microsecond lets rings gather, and more
+ * where so many did. One that waits for an answer does not ring again before the next look, and is
+ * not kept waiting. */
 static void let_rings_gather(struct bw_poller *p)
 {
+	unsigned int pauses = p->most < MANY_RINGS ? GATHER_PAUSES : 4 * GATHER_PAUSES;
+
 	if (++p->streak < 2)
 		return;
-	for (unsigned int i = 0; i < GATHER_PAUSES; i++)
+	while (pauses--)
 		caa_cpu_relax();
 }
 
@@ -312,6 +316,7 @@ int bw_poller_run(struct bw_poller *p)
 
 	p->runs = true;
 	while (got >= 0 && !is_stopped(p)) {
+		p->most = 0;
 		got = bw_poller_poll(p, 0);
 		if (got > 0) {
 			let_rings_gather(p);

@@ -278,6 +278,8 @@ static bool deliver(struct bw_poller *p, struct poller_entry *e)
 		goto end;
 	}
 	count = take(p, e);
+	if (count > p->most)
+		p->most = count;
 	if (count)
 		e->fn(e->opaque, e->notifier, count);
 end:

@@ -44,6 +44,7 @@ struct bw_poller {
 	bool runs;               /* in bw_poller_run() */
 	unsigned int looks;      /* since the last one at the eventfds */
 	unsigned int streak;     /* polls in a row that delivered something */
+	uint64_t most;           /* rings that one notifier had in this poll */
 	unsigned int idle_looks; /* polls in a row that did not */
 	uint64_t idle_since;
 
