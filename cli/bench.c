@@ -244,6 +244,8 @@ const struct command command_bench = {
 		"  remote-*     exit, and a message to a device model in another process\n"
 		"               (vfio-user); fd: by the ioeventfd that the device offers\n"
 		"With --peer qemu also\n"
+		"  counted-*    exit, and a region's handler that counts, as QEMU's test device "
+		"does\n"
 		"  unheard-*    an eventfd that nobody waits for, as in QEMU's test device\n"
 		"  qemu-none-*  pci-testdev's test no-eventfd: exit, and QEMU's device model "
 		"counts\n"

@@ -23,6 +23,8 @@ const struct bench_family bench_families[] = {
 	  "the kernel keeps the write in a ring, and it is rung at the next exit" },
 	{ "remote", 0x8e5ba6, "#8e5ba6", "#c39bd9",
 	  "a device model in another process: by a message, or by its ioeventfd (fd)" },
+	{ "counted", 0xa58e6f, "#86704f", "#c9b08d",
+	  "an exit to a handler of the VMM, which counts" },
 	{ "unheard", 0x7fb0dd, "#5b93c7", "#9fc9ee", "an eventfd that nobody waits for" },
 	{ "qemu", 0xb0508d, "#b0508d", "#e08cc0",
 	  "QEMU's own test device: without an eventfd (none), with one for any write (any), "

@@ -171,6 +171,27 @@ static int setup_ioeventfd(struct path *path)
 
 const struct path_kind path_ioeventfd = { .unavailable = always, .setup = setup_ioeventfd };
 
+static void count(void *opaque, struct bw_access *access)
+{
+	struct path *path = opaque;
+
+	(void)access;
+	bw_notifier_ring(path->notifier);
+}
+
+/* As in a test device's model: nobody waits, and there is no system call. */
+static int setup_counted(struct path *path)
+{
+	int err = bw_notifier_new(&path->notifier, path->type->name);
+
+	if (err)
+		return say_bus(path, err);
+	path->counted = true;
+	return map_region(path, count);
+}
+
+const struct path_kind path_counted = { .unavailable = always, .setup = setup_counted };
+
 /* As in a test device: the ring by itself, without a wake-up. */
 static int setup_unheard(struct path *path)
 {

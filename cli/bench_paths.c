@@ -13,13 +13,13 @@
 #define MMIO_ANY .instruction = GUEST_STORE, .space = BW_MMIO, .len = 4, .match_len = BW_ANY_LEN
 #define HYPERCALL .instruction = GUEST_HYPERCALL, .space = BW_HYPERCALL, .match_len = BW_ANY_LEN
 #define BYTE_PIO .instruction = GUEST_OUT, .space = BW_PIO, .len = 1
-#define UNHEARD .beside_peer = true
-#define QEMU(space_, test_) .space = space_, .test = test_, .beside_peer = true
+#define BESIDE_PEER .beside_peer = true
+#define QEMU(space_, test_) .space = space_, .test = test_, BESIDE_PEER
 
 const struct path_type bench_paths[] = {
 	{ "null-kernel-pio", NULL, NULL, &path_null_kernel, BYTE_PIO },
-	{ "null-pio", NULL, NULL, &path_null, PIO, .peer = "qemu-none-pio" },
-	{ "null-mmio", NULL, NULL, &path_null, MMIO, .peer = "qemu-none-mmio" },
+	{ "null-pio", NULL, NULL, &path_null, PIO },
+	{ "null-mmio", NULL, NULL, &path_null, MMIO },
 	{ "raw-userspace-pio", NULL, NULL, &path_raw_userspace, PIO },
 	{ "raw-userspace-mmio", NULL, NULL, &path_raw_userspace, MMIO },
 	{ "userspace-pio", "raw-userspace-pio", NULL, &path_userspace, PIO,
@@ -43,9 +43,12 @@ const struct path_type bench_paths[] = {
 	{ "coalesced-pio", NULL, "userspace-pio", &path_coalesced, PIO },
 	{ "coalesced-mmio", NULL, "userspace-mmio", &path_coalesced, MMIO },
 	{ "exitless-mmio", NULL, "userspace-mmio", &path_exitless, MMIO },
-	{ "unheard-pio", NULL, "userspace-pio", &path_unheard, BYTE_PIO, .match_len = 1, UNHEARD,
-	  .peer = "qemu-any-pio" },
-	{ "unheard-mmio", NULL, "userspace-mmio", &path_unheard, MMIO_ANY, UNHEARD,
+	{ "counted-pio", NULL, NULL, &path_counted, BYTE_PIO, BESIDE_PEER,
+	  .peer = "qemu-none-pio" },
+	{ "counted-mmio", NULL, NULL, &path_counted, MMIO, BESIDE_PEER, .peer = "qemu-none-mmio" },
+	{ "unheard-pio", NULL, "userspace-pio", &path_unheard, BYTE_PIO, .match_len = 1,
+	  BESIDE_PEER, .peer = "qemu-any-pio" },
+	{ "unheard-mmio", NULL, "userspace-mmio", &path_unheard, MMIO_ANY, BESIDE_PEER,
 	  .peer = "qemu-any-mmio" },
 	{ "qemu-none-pio", NULL, NULL, &path_peer, QEMU(BW_PIO, TESTDEV_NO_EVENTFD) },
 	{ "qemu-none-mmio", NULL, NULL, &path_peer, QEMU(BW_MMIO, TESTDEV_NO_EVENTFD) },

@@ -49,7 +49,7 @@ struct rig {
 
 extern const struct path_kind path_null, path_null_kernel, path_raw_userspace, path_raw_ioeventfd,
 	path_userspace, path_ioeventfd, path_hypercall, path_elided, path_remote, path_remote_fd,
-	path_unheard, path_peer, path_exitless, path_coalesced;
+	path_unheard, path_counted, path_peer, path_exitless, path_coalesced;
 
 /* Creates the VM, fills bench->rows, and sets up the paths that can be run. -errno: has said why.
  * rig_close() in any case. */
