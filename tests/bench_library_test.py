@@ -7,52 +7,17 @@
 # is wrong with a command line, and that every row is there. Few rounds: nothing depends on speed.
 import json
 import os
-import signal
-import subprocess
 import sys
-import time
 
-bellwire = os.path.realpath(sys.argv[1])
-cases = failures = 0
+sys.dont_write_bytecode = True  # beside the sources
+from tap import case, end, interrupt, refuses, run, run_json, skip, start, without_kvm
+
 few = ("--max", "1000", "--rounds", "2", "--accesses", "50")
 
 
-def case(name, good, skip=None):
-    global cases, failures
-    cases += 1
-    failures += not good
-    print(f"{'ok' if good else 'not ok'} {cases} - {name}" + (f" # SKIP {skip}" if skip else ""))
-
-
-def bench(*args, prefix=()):
-    return subprocess.run(
-        [*prefix, bellwire, "bench", *args],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        check=False,
-    )
-
-
-def refused(word, *args):
-    """A usage error in one line that says word."""
-    done = bench(*args)
-    good = (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
-    if not good:
-        print(f"# {done.returncode}, {done.stderr!r}")
-    case(f"refuses: bench {' '.join(args)}", good and word in done.stderr)
-
-
-def document(*args, prefix=()):
-    done = bench(*args, "--json", prefix=prefix)
-    return done.returncode, json.loads(done.stdout), done.stderr
-
-
-def without(path):
-    """A prefix that runs a command in a namespace where path is empty, None if that is not ours."""
-    prefix = ("unshare", "-m", "sh", "-c", f'mount --bind /dev/null {path} && exec "$@"', "sh")
-    done = subprocess.run([*prefix, "true"], capture_output=True, check=False)
-    return prefix if done.returncode == 0 else None
+def document(*args, **more):
+    done, d = run_json("bench", *args, **more)
+    return done.returncode, d, done.stderr
 
 
 def two_cpus():
@@ -107,29 +72,24 @@ def test_dispatch_on_one_cpu():
 
 
 def test_dispatch_table():
-    done = bench("dispatch", *few)
+    done = run("bench", "dispatch", *few)
     case("the table has the cases, what they are compared with, and how huge pages are set",
          done.returncode == 0 and not done.stderr and "\nhit " in done.stdout and
          "\nregion " in done.stdout and "limit ns" in done.stdout and
          "no guest, no offload" in done.stdout and "Huge pages: " in done.stdout and
          "\n0 accesses were lost" in done.stdout)
-    done = bench("dispatch", "--max", "9", "--rounds", "1", "--accesses", "1", "--json")
+    done = run("bench", "dispatch", "--max", "9", "--rounds", "1", "--accesses", "1", "--json")
     rows = json.loads(done.stdout)["results"]
     case("--max leaves out what has more",
          [(r["case"], r["entries"]) for r in rows] == [("hit", 1), ("region", 1)])
 
 
 def test_dispatch_is_interrupted():
-    run = subprocess.Popen(
-        [bellwire, "bench", "dispatch", "--max", "1", "--accesses", "5000000", "--json"],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    while len(os.listdir(f"/proc/{run.pid}/task")) < 2:
-        time.sleep(0.01)
-    time.sleep(0.5)
-    run.send_signal(signal.SIGINT)
-    out, err = run.communicate(timeout=60)
+    bench = start("bench", "dispatch", "--max", "1", "--accesses", "5000000", "--json")
+    interrupt(bench)
+    out, err = bench.communicate(timeout=60)
     case("Ctrl-C shows the rounds that were finished",
-         run.returncode == 130 and "interrupted" in err and json.loads(out)["interrupted"])
+         bench.returncode == 130 and "interrupted" in err and json.loads(out)["interrupted"])
 
 
 def test_regions():
@@ -142,47 +102,45 @@ def test_regions():
     if not rows[0]["available"]:
         case("where there is no KVM it says why", status == 1 and rows[0]["why"] and
              "nothing could be measured" in err)
-        case("both ways are measured", True, skip=rows[0]["why"])
+        skip("both ways are measured", rows[0]["why"])
         return
     case("both ways are measured", status == 0 and not err and
          all(min(r["by_hand_ns"], r["bellwire_ns"], r["library_ns"]) > 0 and
              r["ratio_low"] <= r["ratio"] <= r["ratio_high"] and r["aa_ratio"] > 0 and
              abs(r["kernel_ns"] + r["library_ns"] - r["bellwire_ns"]) < 1e-5 * r["bellwire_ns"]
              for r in rows))
-    done = bench("regions", "--doorbells", "7", "--rounds", "1")
+    done = run("bench", "regions", "--doorbells", "7", "--rounds", "1")
     case("the table has a line for each", done.returncode == 0 and
          done.stdout.count("\nmap ") == done.stdout.count("\nunmap ") == 2)
 
 
 def test_regions_without_kvm():
     name = "without /dev/kvm each row says why, and nothing measured is a failure"
-    prefix = without("/dev/kvm") if os.path.exists("/dev/kvm") else ()
+    prefix = without_kvm()
     if prefix is None:
-        case(name, True, skip="/dev/kvm cannot be hidden here")
-        return
+        return skip(name, "/dev/kvm cannot be hidden here")
     status, d, err = document("regions", prefix=prefix)
     case(name, status == 1 and "nothing could be measured" in err and
          all(not r["available"] and "/dev/kvm" in r["why"] and r["ratio"] is None
              for r in d["results"]))
 
 
-refused("'extra'", "dispatch", "extra")
-refused("'extra'", "regions", "extra")
-refused("'dispatch'", "--json", "dispatch")
-refused("'--rings'", "dispatch", "--rings", "1")
-refused("not '0'", "dispatch", "--max", "0")
-refused("not '1000001'", "dispatch", "--max", "1000001")
-refused("not '-1'", "dispatch", "--accesses", "-1")
-refused("not '1001'", "dispatch", "--rounds", "1001")
-refused("--rounds is given twice", "dispatch", "--rounds", "1", "--rounds", "1")
-refused("takes no argument", "dispatch", "--json=1")
-refused("not '0'", "regions", "--doorbells", "0")
-refused("not '1k'", "regions", "--doorbells", "1k")
-refused("needs an argument", "regions", "--rounds")
+refuses("'extra'", "bench", "dispatch", "extra")
+refuses("'extra'", "bench", "regions", "extra")
+refuses("'dispatch'", "bench", "--json", "dispatch")
+refuses("'--rings'", "bench", "dispatch", "--rings", "1")
+refuses("not '0'", "bench", "dispatch", "--max", "0")
+refuses("not '1000001'", "bench", "dispatch", "--max", "1000001")
+refuses("not '-1'", "bench", "dispatch", "--accesses", "-1")
+refuses("not '1001'", "bench", "dispatch", "--rounds", "1001")
+refuses("--rounds is given twice", "bench", "dispatch", "--rounds", "1", "--rounds", "1")
+refuses("takes no argument", "bench", "dispatch", "--json=1")
+refuses("not '0'", "bench", "regions", "--doorbells", "0")
+refuses("not '1k'", "bench", "regions", "--doorbells", "1k")
+refuses("needs an argument", "bench", "regions", "--rounds")
 for part in ("dispatch", "regions"):
-    asked = bench(part, "--rounds", "2", "--help")
-    other = subprocess.run([bellwire, "help", "bench", part], capture_output=True, text=True,
-                           check=False)
+    asked = run("bench", part, "--rounds", "2", "--help")
+    other = run("help", "bench", part)
     case(f"--help and help explain bench {part}", asked.returncode == other.returncode == 0 and
          asked.stdout == other.stdout and
          asked.stdout.startswith(f"usage: bellwire bench {part} "))
@@ -192,5 +150,4 @@ test_dispatch_table()
 test_dispatch_is_interrupted()
 test_regions()
 test_regions_without_kvm()
-print(f"1..{cases}")
-sys.exit(failures > 0)
+end()

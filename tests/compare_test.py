@@ -9,23 +9,12 @@
 import copy
 import json
 import os
-import subprocess
 import sys
 import tempfile
 
-bellwire = os.path.abspath(sys.argv[1])
-cases = failures = 0
-
-
-def case(name, good, skip=None):
-    global cases, failures
-    cases += 1
-    failures += not good
-    print(f"{'ok' if good else 'not ok'} {cases} - {name}" + (f" # SKIP {skip}" if skip else ""))
-
-
-def run(*args, **more):
-    return subprocess.run([bellwire, *args], capture_output=True, text=True, check=False, **more)
+sys.dont_write_bytecode = True  # beside the sources
+import tap
+from tap import case, end, run, skip, start
 
 
 def write(name, content):
@@ -47,18 +36,11 @@ def changed(document, change):
 
 def check(name, done, status, *words):
     good = done.returncode == status and not done.stderr and all(w in done.stdout for w in words)
-    if not good:
-        print(f"# exit {done.returncode}, {done.stderr!r}, {done.stdout[-600:]!r}")
-    case(name, good)
+    case(name, good, f"exit {done.returncode}, {done.stderr!r}, {done.stdout[-600:]!r}")
 
 
 def refused(name, done, *words):
-    """One line, exit status 2, and nothing on standard output."""
-    good = done.returncode == 2 and done.stderr.count("\n") == 1 and not done.stdout
-    good = good and all(word in done.stderr for word in words)
-    if not good:
-        print(f"# exit {done.returncode}, {done.stderr!r}, {done.stdout[:200]!r}")
-    case(f"refuses {name}", good)
+    tap.refused(f"refuses {name}", done, *words)
 
 
 def verdicts(a, b, *args):
@@ -100,9 +82,7 @@ def steady(document):
 def check_itself(name, done):
     """A document that the program wrote, compared with itself."""
     if done.returncode != 0:
-        case(name, False)
-        print(f"# {done.stderr}")
-        return
+        return case(name, False, done.stderr)
     document = json.loads(done.stdout)
     again = compare(document, document)
     good = again.returncode == 0 and "SLOWER" not in again.stdout and "same" in again.stdout
@@ -116,12 +96,12 @@ def check_own_documents():
     check_itself("bench dispatch", run("bench", "dispatch", "--max", "1000", "--rounds", "6",
                                        "--accesses", "500", "--json"))
     if os.cpu_count() == 1:
-        case("bench rtt", True, "one CPU")
+        skip("bench rtt", "one CPU")
     else:
         check_itself("bench rtt", run("bench", "rtt", "--path", "ioeventfd-pio", "--rings", "6000",
                                       "--json"))
     if os.cpu_count() == 1:
-        case("bench adaptive", True, "one CPU")
+        skip("bench adaptive", "one CPU")
     else:
         check_itself("bench adaptive", run("bench", "adaptive", "--accel", "soft", "--rounds", "6",
                                            "--policy", "fixed-hot", "--seconds", "1", "--json"))
@@ -129,7 +109,7 @@ def check_own_documents():
     if regions.returncode == 0:
         check_itself("bench regions", regions)
     else:
-        case("bench regions", True, "it needs /dev/kvm")
+        skip("bench regions", "it needs /dev/kvm")
 
 
 # ---- figures ----
@@ -366,9 +346,9 @@ def check_streams(a):
     write("a.json", a)
     write("b.json", slowed(a, 1.5))
     with open("/dev/full", "w", encoding="utf-8") as full:
-        status = subprocess.run([bellwire, "compare", "a.json", "a.json"], stdout=full,
-                                stderr=subprocess.DEVNULL, check=False).returncode
-    case("a result that cannot be written is a failure", status == 1)
+        full_disk = start("compare", "a.json", "a.json", stdout=full)
+        full_disk.communicate()
+    case("a result that cannot be written is a failure", full_disk.returncode == 1)
     with open("b.json", encoding="utf-8") as piped:
         done = run("compare", "--json", "a.json", "/dev/stdin", stdin=piped)
     case("a pipe is a file too", done.returncode == 1 and json.loads(done.stdout)["worse"])
@@ -387,6 +367,5 @@ with tempfile.TemporaryDirectory() as directory:
         for part in check_figures, check_rows, check_host, check_files, check_fields, check_streams:
             part(real)
     else:
-        case("what needs figures of this machine", True, "the soft back end is not there")
-print(f"1..{cases}")
-sys.exit(failures > 0)
+        skip("what needs figures of this machine", "the soft back end is not there")
+end()

@@ -8,31 +8,19 @@
 import fnmatch
 import json
 import os
-import subprocess
 import sys
 import tempfile
 
-bellwire = os.path.realpath(sys.argv[1])
+sys.dont_write_bytecode = True  # beside the sources
+import tap
+from tap import case, end, skip, without_kvm
+
 DOC = os.path.join(os.path.dirname(os.path.realpath(__file__)), "../docs/conformance.md")
 BEGIN, END = "<!-- cases -->\n", "<!-- end of cases -->\n"
-cases = failures = 0
 
 
-def case(name, good):
-    global cases, failures
-    cases += 1
-    failures += not good
-    print(f"{'ok' if good else 'not ok'} {cases} - {name}")
-
-
-def conform(*args, prefix=()):
-    return subprocess.run(
-        [*prefix, bellwire, "conform", *args],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        check=False,
-    )
+def conform(*args, **more):
+    return tap.run("conform", *args, **more)
 
 
 def rows(done):
@@ -40,13 +28,7 @@ def rows(done):
 
 
 def refused(name, word, *args, status=2):
-    """One line on standard error that says word, and nothing else."""
-    done = conform(*args)
-    good = done.returncode == status and word in done.stderr and done.stderr.count("\n") == 1
-    if not good or (status == 2 and done.stdout):
-        print(f"# {done.returncode}, {done.stderr!r}")
-        good = False
-    case(name, good)
+    tap.refused(name, conform(*args), word, status=status)
 
 
 def table():
@@ -114,11 +96,7 @@ def replay(text, *args):
 
 def malformed(name, line, word):
     done = replay(f"# a comment\n\nassign pio 0x510 4 any 1\n{line}\n")
-    good = done.returncode == 2 and "line 4: " in done.stderr and word in done.stderr
-    if not good or done.stderr.count("\n") != 1 or done.stdout:
-        print(f"# {done.returncode}, {done.stderr!r}")
-        good = False
-    case(f"a script with {name}", good)
+    tap.refused(f"a script with {name}", done, "line 4: ", word)
 
 
 GOOD = """
@@ -160,21 +138,10 @@ def check_scripts():
     refused("a directory for a script", "directory", "--replay", ".", status=1)
 
 
-def hide_kvm():
-    """How to run with a /dev/kvm that is none; empty if that is not allowed here."""
-    prefix = ["unshare", "--mount", "--map-root-user", "sh", "-c"]
-    prefix.append('mount --bind /dev/null /dev/kvm && exec "$0" "$@"')
-    done = subprocess.run([*prefix, "true"], stderr=subprocess.DEVNULL, check=False)
-    return prefix if done.returncode == 0 else []
-
-
 def check_without_kvm():
-    global cases
-    prefix = hide_kvm()
-    if not prefix:
-        cases += 1
-        print(f"ok {cases} - without KVM # SKIP /dev/kvm cannot be hidden here")
-        return
+    prefix = without_kvm()
+    if prefix is None:
+        return skip("without KVM", "/dev/kvm cannot be hidden here")
     for accel in "kernel", "kvm":
         done = conform("--accel", accel, prefix=prefix)
         case(f"{accel} without KVM fails", done.returncode == 1 and "/dev/kvm" in done.stderr)
@@ -196,5 +163,4 @@ with tempfile.TemporaryDirectory() as directory:
     check_random()
     check_scripts()
     check_without_kvm()
-print(f"1..{cases}")
-sys.exit(failures > 0)
+end()

@@ -13,14 +13,11 @@ import signal
 import socket
 import stat
 import struct
-import subprocess
 import sys
 import tempfile
-import time
 
-BELLWIRE = os.path.realpath(sys.argv[1])
-PATIENCE = 60
-cases = failed = 0
+sys.dont_write_bytecode = True  # beside the sources
+from tap import PATIENCE, case, end, is_socket, refuses, run, start, wait_until
 
 VERSION, DMA_MAP, DMA_UNMAP, GET_INFO, GET_REGION_INFO, GET_REGION_IO_FDS = range(1, 7)
 GET_IRQ_INFO, SET_IRQS, REGION_READ, REGION_WRITE, DMA_READ, DMA_WRITE, RESET = range(7, 14)
@@ -29,30 +26,6 @@ HEADER = "=HHIII"
 
 RINGS, COMPLETION, BELL = 0x00, 0x08, 0x20
 GUEST, GUEST_LEN = 0x200000, 0x4000
-
-
-def result(name, good, why=""):
-    global cases, failed
-    cases += 1
-    failed += not good
-    if not good and why:
-        print("# " + " ".join(str(why).split()))
-    print(f"{'ok' if good else 'not ok'} {cases} - {name}", flush=True)
-
-
-def wait_until(condition):
-    end = time.monotonic() + PATIENCE
-    while not condition():
-        if time.monotonic() > end:
-            raise TimeoutError
-        time.sleep(0.01)
-
-
-def is_socket(path):
-    try:
-        return stat.S_ISSOCK(os.stat(path).st_mode)
-    except FileNotFoundError:
-        return False
 
 
 def is_served(path):
@@ -138,10 +111,7 @@ class Client:
 class Device:
     def __init__(self, path):
         self.path = path
-        self.process = subprocess.Popen(
-            [BELLWIRE, "device", "--listen", path], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            text=True,
-        )
+        self.process = start("device", "--listen", path)
         wait_until(lambda: is_served(path) or self.process.poll() is not None)
 
     def client(self):
@@ -155,40 +125,34 @@ class Device:
         return self.process.returncode, out, err
 
 
-def refuses(word, *args):
-    done = subprocess.run([BELLWIRE, *args], capture_output=True, text=True, timeout=PATIENCE)
-    good = done.returncode == 2 and not done.stdout and len(done.stderr.splitlines()) == 1
-    result(f"refuses: {' '.join(args)}", good and word in done.stderr, done.stderr)
-
-
 def check_client(device):
     client = Client(device.path)
     version, caps = client.agree()
-    result("the version is 0.1", version == (0, 1), version)
-    result("it says what it can take", caps["capabilities"]["max_data_xfer_size"] > 0, caps)
+    case("the version is 0.1", version == (0, 1), version)
+    case("it says what it can take", caps["capabilities"]["max_data_xfer_size"] > 0, caps)
 
     info = struct.unpack("=IIII", client.call(GET_INFO, struct.pack("=IIII", 16, 0, 0, 0)))
-    result("it is a PCI device that can be reset, of 9 regions", info == (16, 3, 9, 0), info)
+    case("it is a PCI device that can be reset, of 9 regions", info == (16, 3, 9, 0), info)
     sizes = [client.region(i)[4] for i in range(9)]
-    result("the sizes of its regions", sizes == [4096, 64, 0, 0, 0, 0, 0, 256, 0], sizes)
-    result("its vendor and device", client.read(7, 0, 4) == b"\x34\x12\x77\xbe")
+    case("the sizes of its regions", sizes == [4096, 64, 0, 0, 0, 0, 0, 256, 0], sizes)
+    case("its vendor and device", client.read(7, 0, 4) == b"\x34\x12\x77\xbe")
 
     client.write(0, BELL, b"ring")
     client.write(1, BELL + 4, b"ri")
-    result("a message rings", client.rings() == 2)
+    case("a message rings", client.rings() == 2)
     client.send(REGION_WRITE, struct.pack("=QII", BELL, 0, 4) + b"ring", flags=NO_REPLY)
-    result("one that wants no reply too", client.rings() == 3)
+    case("one that wants no reply too", client.rings() == 3)
     return client
 
 
 def check_doorbells(client):
     data = client.call(GET_REGION_IO_FDS, struct.pack("=IIII", 16, 0, 0, 0))
     argsz, _, _, count = struct.unpack("=IIII", data)
-    result("without room it says how much", (argsz, count, client.fds) == (176, 4, []), data)
+    case("without room it says how much", (argsz, count, client.fds) == (176, 4, []), data)
     data = client.call(GET_REGION_IO_FDS, struct.pack("=IIII", argsz, 0, 0, 0))
     fds = client.fds
     subs = [struct.unpack_from("=QQIIIIQ", data, 16 + 40 * i) for i in range(4)]
-    result(
+    case(
         "four doorbells of 4 bytes",
         subs == [(BELL + 4 * i, 4, i, 0, 0, 0, 0) for i in range(4)] and len(fds) == 4,
         subs,
@@ -197,7 +161,7 @@ def check_doorbells(client):
     for fd in fds:
         os.write(fd, struct.pack("=Q", 10))
         os.close(fd)
-    result("an ioeventfd rings", client.rings() == before + 40)
+    case("an ioeventfd rings", client.rings() == before + 40)
 
 
 def check_memory(client):
@@ -205,22 +169,22 @@ def check_memory(client):
     os.ftruncate(fd, GUEST_LEN)
     guest = mmap.mmap(fd, GUEST_LEN)
     command = struct.pack("=IIQQQ", 32, 3, 0, GUEST, GUEST_LEN)
-    result("guest memory is mapped", client.call(DMA_MAP, command, [fd]) == b"")
+    case("guest memory is mapped", client.call(DMA_MAP, command, [fd]) == b"")
     try:
         client.call(DMA_MAP, command, [fd])
-        result("twice is refused", False)
+        case("twice is refused", False)
     except Refused as error:
-        result("twice is refused", str(error) == "File exists", error)
+        case("twice is refused", str(error) == "File exists", error)
     os.close(fd)
     client.write(0, COMPLETION, struct.pack("=Q", GUEST + 0x100))
     client.write(0, BELL, b"ring")
     stored = struct.unpack("=Q", guest[0x100:0x108])[0]
-    result("the count is stored there", stored == client.rings(), stored)
+    case("the count is stored there", stored == client.rings(), stored)
     unmap = struct.pack("=IIQQ", 24, 0, GUEST, GUEST_LEN)
-    result("it is unmapped", client.call(DMA_UNMAP, unmap) == unmap)
+    case("it is unmapped", client.call(DMA_UNMAP, unmap) == unmap)
     client.write(0, BELL, b"ring")
-    result("and left alone", struct.unpack("=Q", guest[0x100:0x108])[0] == stored)
-    result("a reset", client.call(RESET) == b"" and client.rings() == 0)
+    case("and left alone", struct.unpack("=Q", guest[0x100:0x108])[0] == stored)
+    case("a reset", client.call(RESET) == b"" and client.rings() == 0)
 
 
 def check_refusals(client):
@@ -235,9 +199,9 @@ def check_refusals(client):
     ):
         try:
             client.call(command, payload)
-            result(f"refuses {name}", False)
+            case(f"refuses {name}", False)
         except Refused as error:
-            result(f"refuses {name}", True, error)
+            case(f"refuses {name}", True, error)
 
 
 def check_bad_clients(device):
@@ -260,16 +224,16 @@ def check_bad_clients(device):
     for bad in (before_the_version, absurd_size, less_than_a_header, half_a_message, garbage):
         client = Client(device.path)
         bad(client)
-        result(f"hangs up: {bad.__name__.replace('_', ' ')}", client.is_hung_up_on())
+        case(f"hangs up: {bad.__name__.replace('_', ' ')}", client.is_hung_up_on())
         client.socket.close()
     other = Client(device.path)
     try:
         other.call(VERSION, struct.pack("=HH", 1, 0))
-        result("refuses major 1", False)
+        case("refuses major 1", False)
     except Refused:
-        result("refuses major 1", other.is_hung_up_on())
+        case("refuses major 1", other.is_hung_up_on())
     other.socket.close()
-    result("and serves the next", device.client().rings() >= 0)
+    case("and serves the next", device.client().rings() >= 0)
 
 
 refuses("--listen SOCKET is missing", "device")
@@ -277,11 +241,9 @@ refuses("'extra'", "device", "extra")
 with tempfile.TemporaryDirectory() as directory:
     path = os.path.join(directory, "socket")
     device = Device(path)
-    result("its mode is 0600", stat.S_IMODE(os.stat(path).st_mode) == 0o600)
-    second = subprocess.run(
-        [BELLWIRE, "device", "--listen", path], capture_output=True, text=True, timeout=PATIENCE
-    )
-    result("what exists is left alone", second.returncode == 1 and "exists" in second.stderr,
+    case("its mode is 0600", stat.S_IMODE(os.stat(path).st_mode) == 0o600)
+    second = run("device", "--listen", path, timeout=PATIENCE)
+    case("what exists is left alone", second.returncode == 1 and "exists" in second.stderr,
            second.stderr)
     first = check_client(device)
     check_doorbells(first)
@@ -290,20 +252,19 @@ with tempfile.TemporaryDirectory() as directory:
     first.write(0, BELL, b"ring")
     first.socket.close()
     check_bad_clients(device)
-    result("its state outlives a client", device.client().rings() == 1)
+    case("its state outlives a client", device.client().rings() == 1)
     status, out, err = device.end(signal.SIGTERM)
-    result("SIGTERM ends it, and it says what it counted", (status, out) == (0, "1 rings\n"), out)
-    result("its socket is removed", not os.path.exists(path))
-    result("why clients were turned away", len(err.splitlines()) == 6, err)
+    case("SIGTERM ends it, and it says what it counted", (status, out) == (0, "1 rings\n"), out)
+    case("its socket is removed", not os.path.exists(path))
+    case("why clients were turned away", len(err.splitlines()) == 6, err)
 
     device = Device(path)
     device.process.kill()
     device.process.wait(PATIENCE)
-    result("killed, it leaves its socket", is_socket(path))
+    case("killed, it leaves its socket", is_socket(path))
     device = Device(path)
     client = device.client()
     status, _, _ = device.end(signal.SIGINT)
-    result("SIGINT ends it while it serves", status == 0 and client.is_hung_up_on())
-    result("its socket is removed then too", not os.path.exists(path))
-print(f"1..{cases}")
-sys.exit(failed > 0)
+    case("SIGINT ends it while it serves", status == 0 and client.is_hung_up_on())
+    case("its socket is removed then too", not os.path.exists(path))
+end()

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 #
-# usage: tests/docs_test.py LIBRARY PROGRAM COMPILER...
+# usage: tests/docs_test.py PROGRAM LIBRARY COMPILER...
 #
 # What the documents say is true of the tree: TAP. PROGRAM is '' where it is not built.
 #
@@ -20,13 +20,15 @@ import subprocess
 import sys
 import tempfile
 
-library, program, *compiler = sys.argv[1:]
+sys.dont_write_bytecode = True  # beside the sources
+import tap
+
+program, library, *compiler = sys.argv[1:]
 root = pathlib.Path(__file__).resolve().parent.parent
 documents = {
     path: path.read_text(encoding="utf-8")
     for path in sorted([*root.glob("*.md"), *root.glob("docs/*.md"), root / "module/README.md"])
 }
-cases = failures = 0
 
 INCLUDES = """#define _GNU_SOURCE
 #include <bellwire.h>
@@ -48,11 +50,7 @@ BLOCK = re.compile(
 
 def case(name, wrong, skip=None):
     """wrong: what is, '' if nothing."""
-    global cases, failures
-    cases += 1
-    failures += bool(wrong)
-    print("".join(f"# {line}\n" for line in str(wrong).splitlines()), end="")
-    print(f"{'not ok' if wrong else 'ok'} {cases} - {name}" + (f" # SKIP {skip}" if skip else ""))
+    tap.case(name, not wrong, wrong, skip)
 
 
 def call(command, **more):
@@ -260,5 +258,4 @@ for path, document in documents.items():
 check_architecture()
 check_system_calls()
 check_versions()
-print(f"1..{cases}")
-sys.exit(failures > 0)
+tap.end()

@@ -6,59 +6,33 @@
 # bellwire bench --peer qemu: every ring in QEMU is accounted for, and a QEMU that is missing,
 # breaks or hangs is said in one line and leaves nothing behind. TAP; without QEMU or the back end
 # what needs them is a skip.
-import glob
 import json
 import os
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import time
 
-bellwire, accel = os.path.realpath(sys.argv[1]), sys.argv[2]
+sys.dont_write_bytecode = True  # beside the sources
+import tap
+from tap import backend, case, children, comment, end, skip, wait_until
+
+accel = sys.argv[2]
 QEMU = "qemu-system-x86_64"
 FEW = ["--accel", accel, "--rounds", "2", "--rings", "100", "--json"]
-cases = failures = 0
-
-
-def case(name, good, why=None):
-    global cases, failures
-    cases += 1
-    failures += not good
-    print(f"{'ok' if good else 'not ok'} {cases} - {name}" + (f" # SKIP {why}" if why else ""))
 
 
 def start(*args, path=None):
     env = dict(os.environ, PATH=path or os.environ["PATH"])
-    return subprocess.Popen(
-        [bellwire, "bench", *FEW, "--peer", "qemu", *args],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=env,
-    )
+    return tap.start("bench", *FEW, "--peer", "qemu", *args, env=env)
 
 
 def finish(bench):
     out, err = bench.communicate(timeout=200)
-    print(f"# status {bench.returncode} {err.strip()}".replace("\n", "\n# "))
+    comment(f"status {bench.returncode} {err}")
     rows = json.loads(out)["results"] if out else []
     return bench.returncode, {row["path"]: row for row in rows}, err
-
-
-def children(bench):
-    """The processes that bench has started."""
-    pids = []
-    for stat in glob.glob("/proc/[0-9]*/stat"):
-        try:
-            with open(stat, encoding="utf-8") as file:
-                pid, rest = file.read().split(" ", 1)
-        except OSError:
-            continue
-        if rest.rpartition(")")[2].split()[1] == str(bench.pid):
-            pids.append(int(pid))
-    return pids
 
 
 def exists(pid):
@@ -87,8 +61,7 @@ def test_rings():
     status, rows, _ = finish(start())
     qemu = {path: row for path, row in rows.items() if path.startswith("qemu-")}
     if not any(row["available"] for row in qemu.values()):
-        case("QEMU measures", True, next(iter(qemu.values()))["why"])
-        return
+        return skip("QEMU measures", next(iter(qemu.values()))["why"])
     case("exit status", status == 0)
     for path, row in qemu.items():
         # Two rounds and one to warm up. Behind an eventfd nobody counts.
@@ -111,15 +84,9 @@ def test_rings():
 
 
 def test_killed():
-    bench = subprocess.Popen(
-        [bellwire, "bench", "--accel", accel, "--peer", "qemu", "--path", "qemu-none-pio"]
-        + ["--rounds", "1000", "--json"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    while bench.poll() is None and not children(bench):
-        time.sleep(0.01)
+    bench = tap.start("bench", "--accel", accel, "--peer", "qemu", "--path", "qemu-none-pio",
+                      "--rounds", "1000", "--json")
+    wait_until(lambda: bench.poll() is not None or children(bench))
     time.sleep(1)  # on soft it measures then, on a slow KVM it boots
     for pid in children(bench):
         os.kill(pid, signal.SIGKILL)
@@ -136,8 +103,7 @@ def test_fakes(directory):
     case("a QEMU that gives up is quoted", unavailable(rows, "no such machine"))
     path = fake_qemu(directory, "exec sleep 1000")
     bench = start("--path", "unheard-pio,qemu-*", path=path)
-    while bench.poll() is None and not children(bench):
-        time.sleep(0.01)
+    wait_until(lambda: bench.poll() is not None or children(bench))
     pids = children(bench)
     time.sleep(0.5)
     bench.send_signal(signal.SIGINT)
@@ -145,10 +111,9 @@ def test_fakes(directory):
     case("Ctrl-C while QEMU starts ends both", status == 130 and not any(map(exists, pids)))
 
 
-info = json.loads(subprocess.run([bellwire, "info", "--json"], stdout=subprocess.PIPE).stdout)
-backend = [backend for backend in info["backends"] if backend["name"] == accel][0]
-if not backend["available"]:
-    case(f"beside QEMU on {accel}", True, backend["why"])
+info = backend(accel)
+if not info["available"]:
+    skip(f"beside QEMU on {accel}", info["why"])
 else:
     with tempfile.TemporaryDirectory() as directory:
         test_fakes(directory)
@@ -156,6 +121,5 @@ else:
         test_rings()
         test_killed()
     else:
-        case("beside QEMU", True, f"{QEMU} is not here")
-print(f"1..{cases}")
-sys.exit(failures > 0)
+        skip("beside QEMU", f"{QEMU} is not here")
+end()

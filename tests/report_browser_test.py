@@ -14,19 +14,12 @@ import subprocess
 import sys
 import tempfile
 
+sys.dont_write_bytecode = True  # beside the sources
+from tap import case, end, run
+
 WIDTHS = {380: 800, 1280: 900}
 SCHEMES = ("light", "dark")
 KINDS = ("stall-", "scaling-", "trips-", "crossover-") # the first two with one CPU too
-cases = failures = 0
-
-
-def case(name, good, why=""):
-    global cases, failures
-    cases += 1
-    failures += not good
-    if not good and why:
-        print(f"# {why}")
-    print(f"{'ok' if good else 'not ok'} {cases} - {name}")
 
 
 class Browser:
@@ -240,10 +233,9 @@ def check(program, page, keep):
         browser.close()
 
 
-def make(bellwire, page):
-    done = subprocess.run([bellwire, "bench", "--rounds", "6", "--rings", "200", "--report", page],
-                          stdout=subprocess.DEVNULL, check=False)
-    case("a page is made", done.returncode == 0, f"exit status {done.returncode}")
+def make(page):
+    done = run("bench", "--rounds", "6", "--rings", "200", "--report", page)
+    case("a page is made", done.returncode == 0, f"exit status {done.returncode}: {done.stderr}")
     return done.returncode == 0
 
 
@@ -256,7 +248,6 @@ if len(sys.argv) > 2:
 else:
     with tempfile.TemporaryDirectory() as directory:
         name = os.path.join(directory, "report.html")
-        if make(sys.argv[1], name):
+        if make(name):
             check(chromium, name, None)
-print(f"1..{cases}")
-sys.exit(failures > 0)
+end()

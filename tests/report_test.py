@@ -8,39 +8,24 @@
 # tests/report_browser_test.py.
 import os
 import shutil
-import signal
 import stat
 import subprocess
 import sys
 import tempfile
-import time
 import xml.etree.ElementTree as xml
 
-bellwire = os.path.abspath(sys.argv[1])
+sys.dont_write_bytecode = True  # beside the sources
+import tap
+from tap import case, end, interrupt, run, skip, skip_all, start, without_kvm
+
 FEW = ("bench", "--accel", "soft", "--rounds", "6", "--rings", "50")
 HTML = "{http://www.w3.org/1999/xhtml}"
 SVG = "{http://www.w3.org/2000/svg}"
-cases = failures = 0
-
-
-def case(name, good, why=""):
-    global cases, failures
-    cases += 1
-    failures += not good
-    if not good and why:
-        print(f"# {why}")
-    print(f"{'ok' if good else 'not ok'} {cases} - {name}")
-
-
-def run(*args, **more):
-    return subprocess.run([bellwire, *args], capture_output=True, text=True, check=False, **more)
 
 
 def refused(name, report, word, **more):
-    """Before anything is measured, in one line."""
-    done = run(*FEW, "--report", report, **more)
-    good = done.returncode == 1 and not done.stdout and done.stderr.count("\n") == 1
-    case(name, good and word in done.stderr, f"{done.returncode} {done.stderr!r}")
+    """Before anything is measured."""
+    tap.refused(name, run(*FEW, "--report", report, **more), word, status=1)
 
 
 def check_structure(page):
@@ -161,17 +146,13 @@ def check_page():
 def check_no_page():
     """Without a usable /dev/kvm."""
     name = "why no page can be hot is said"
-    hide = ["unshare", "-rm", "sh", "-c", 'mount --bind /dev/null /dev/kvm && exec "$@"', "sh"]
-    hide = hide if os.path.exists("/dev/kvm") else []
+    hide = without_kvm()
     if os.cpu_count() == 1:
-        case(f"{name} # SKIP one CPU", True)
-        return
-    if hide and subprocess.run([*hide, "true"], capture_output=True, check=False).returncode:
-        case(f"{name} # SKIP /dev/kvm cannot be hidden here", True)
-        return
-    done = subprocess.run([*hide, bellwire, "bench", "--rounds", "6", "--rings", "50", "--path",
-                           "null-pio", "--report", "page.html"], capture_output=True, text=True,
-                          check=False)
+        return skip(name, "one CPU")
+    if hide is None:
+        return skip(name, "/dev/kvm cannot be hidden here")
+    done = run("bench", "--rounds", "6", "--rings", "50", "--path", "null-pio", "--report",
+               "page.html", prefix=hide)
     case("a page without kvm", done.returncode == 0, done.stderr)
     tree = xml.parse("page.html").getroot()
     section = next(e for e in tree.iter(HTML + "section") if e.get("id") == "crossover")
@@ -195,13 +176,10 @@ def check_replaced():
 def check_interrupted():
     with open("page.html", "w", encoding="utf-8") as file:
         file.write("old")
-    bench = subprocess.Popen([bellwire, "bench", "--accel", "soft", "--path", "null-pio", "--rounds",
-                              "2", "--rings", "1000000000", "--report", "page.html"],
-                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    while len(os.listdir(f"/proc/{bench.pid}/task")) < 2:
-        time.sleep(0.01)
-    time.sleep(0.5)
-    bench.send_signal(signal.SIGINT)
+    bench = start("bench", "--accel", "soft", "--path", "null-pio", "--rounds", "2", "--rings",
+                  "1000000000", "--report", "page.html", stdout=subprocess.DEVNULL,
+                  stderr=subprocess.DEVNULL)
+    interrupt(bench)
     status = bench.wait(timeout=60)
     with open("page.html", encoding="utf-8") as file:
         old = file.read()
@@ -224,11 +202,9 @@ def check_refusals():
 
 
 if not shutil.which("gnuplot"):
-    print("1..0 # SKIP no gnuplot here")
-    sys.exit(0)
+    skip_all("no gnuplot here")
 if run(*FEW, "--path", "null-pio").returncode:
-    print("1..0 # SKIP the soft back end is not there")
-    sys.exit(0)
+    skip_all("the soft back end is not there")
 with tempfile.TemporaryDirectory() as name:
     os.chdir(name)
     check_page()
@@ -237,5 +213,4 @@ with tempfile.TemporaryDirectory() as name:
     check_interrupted()
     check_refusals()
     os.chdir("/")
-print(f"1..{cases}")
-sys.exit(failures > 0)
+end()

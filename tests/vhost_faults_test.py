@@ -5,13 +5,12 @@
 #
 # bellwire bench with a vhost-user back end that does one thing wrong while the guest runs, in TAP:
 # exit status 1, and a sentence that says what. (What it can say wrong before is vhost_user_test.c.)
-import json
 import os
-import subprocess
 import sys
 import tempfile
 
 sys.dont_write_bytecode = True  # beside the sources
+from tap import PATIENCE, backend, case, comment, end, run_json, skip_all
 from vhost_backend import Backend
 
 FAULTS = (
@@ -29,36 +28,23 @@ FAULTS = (
     ("never calls", "it has never written its call eventfd"),
 )
 
-bellwire, accel = os.path.realpath(sys.argv[1]), sys.argv[2]
-cases = failures = 0
-
-
-def case(name, good):
-    global cases, failures
-    cases += 1
-    failures += not good
-    print(f"{'ok' if good else 'not ok'} {cases} - {name}", flush=True)
+accel = sys.argv[2]
 
 
 def bench(directory, *args, **options):
     """Exit status, document, standard error, back end."""
-    path = os.path.join(directory, f"socket{cases}")
-    backend = Backend(path, **options)
-    backend.start()
-    done = subprocess.run(
-        [bellwire, "bench", "--endpoint", f"vhost-user:{path}", "--accel", accel, "--json"]
-        + ["--path", "userspace-mmio,ioeventfd-mmio", "--rounds", "2", "--rings", "40", *args],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        check=False,
-        timeout=60,
+    path = os.path.join(tempfile.mkdtemp(dir=directory), "socket")
+    server = Backend(path, **options)
+    server.start()
+    done, document = run_json(
+        "bench", "--endpoint", f"vhost-user:{path}", "--accel", accel, "--path",
+        "userspace-mmio,ioeventfd-mmio", "--rounds", "2", "--rings", "40", *args, timeout=PATIENCE
     )
-    backend.join()
-    print("".join(f"# {line}\n" for line in done.stderr.splitlines()), end="")
-    if backend.error:
-        print(f"# the back end: {backend.error!r}")
-    return done.returncode, json.loads(done.stdout or "{}"), done.stderr, backend
+    server.join()
+    comment(done.stderr)
+    if server.error:
+        comment(f"the back end: {server.error!r}")
+    return done.returncode, document, done.stderr, server
 
 
 def right(status, document, read):
@@ -73,9 +59,9 @@ def right(status, document, read):
 
 
 def check_good(directory):
-    status, document, _, backend = bench(directory, sectors=64)
+    status, document, _, server = bench(directory, sectors=64)
     case("a plain back end", right(status, document, 64 * 512))
-    case("each request is taken once", backend.next == 2 * 240 and not backend.error)
+    case("each request is taken once", server.next == 2 * 240 and not server.error)
     status, document, _, _ = bench(directory, sectors=64, acks=False)
     case("without acknowledgements", right(status, document, 64 * 512))
     status, document, _, _ = bench(directory, fault="rewrites the request")
@@ -92,17 +78,13 @@ def check_sizes(directory):
         case(f"{sectors} sectors", status == 1 and f"the device has {sectors} sectors" in error)
 
 
+info = backend(accel)
+if not info["available"]:
+    skip_all(info["why"])
 with tempfile.TemporaryDirectory() as directory:
-    backends = json.loads(subprocess.run([bellwire, "info", "--json"], stdout=subprocess.PIPE,
-                                         check=False).stdout)["backends"]
-    info = {backend["name"]: backend for backend in backends}[accel]
-    if not info["available"]:
-        print(f"1..0 # SKIP {info['why']}")
-        sys.exit(0)
     check_good(directory)
     check_sizes(directory)
     for fault, says in FAULTS:
         status, document, error, _ = bench(directory, sectors=4096, fault=fault)
         case(fault, status == 1 and says in error)
-print(f"1..{cases}")
-sys.exit(failures > 0)
+end()

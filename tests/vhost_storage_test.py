@@ -14,26 +14,24 @@ import sys
 import tempfile
 import time
 
-bellwire, accel = os.path.realpath(sys.argv[1]), sys.argv[2]
+sys.dont_write_bytecode = True  # beside the sources
+import tap
+from tap import backend, end, run, skip_all, start, wait_until
+
+accel = sys.argv[2]
 DAEMON = shutil.which("qemu-storage-daemon")
 KICKS = ["userspace-pio", "userspace-mmio", "ioeventfd-pio", "ioeventfd-mmio", "ioeventfd-mmio-any"]
-cases = failures = 0
 
 
 def case(name, good, done=None):
-    global cases, failures
-    cases += 1
-    failures += not good
-    if done and not good:
-        print(f"# {done.returncode}, {done.stderr!r}")
-    print(f"{'ok' if good else 'not ok'} {cases} - {name}", flush=True)
+    tap.case(name, good, f"{done.returncode}, {done.stderr!r}" if done else "")
 
 
 class Daemon:
     """Serves an image at self.socket."""
 
     def __init__(self, directory, image):
-        self.socket = os.path.join(directory, f"socket{cases}")
+        self.socket = os.path.join(tempfile.mkdtemp(dir=directory), "socket")
         self.process = subprocess.Popen(
             [DAEMON]
             + ["--blockdev", f"driver=file,filename={image},node-name=disk,read-only=on"]
@@ -43,10 +41,7 @@ class Daemon:
         )
 
     def __enter__(self):
-        for _ in range(1000):
-            if os.path.exists(self.socket) or self.process.poll() is not None:
-                break
-            time.sleep(0.01)
+        wait_until(lambda: os.path.exists(self.socket) or self.process.poll() is not None)
         return self
 
     def __exit__(self, *_):
@@ -55,18 +50,11 @@ class Daemon:
 
 
 def command(socket, *args):
-    return [bellwire, "bench", "--endpoint", f"vhost-user:{socket}", "--accel", accel, *args]
+    return ["bench", "--endpoint", f"vhost-user:{socket}", "--accel", accel, *args]
 
 
 def bench(socket, *args):
-    return subprocess.run(
-        command(socket, *args),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        check=False,
-        timeout=100,
-    )
+    return run(*command(socket, *args), timeout=100)
 
 
 def few(socket, *args):
@@ -141,12 +129,7 @@ def check_nobody(directory, image):
 
 def measure_until(daemon, act):
     """What becomes of a long run when act() is called in it."""
-    running = subprocess.Popen(
-        command(daemon.socket, "--json", "--rounds", "1000", "--rings", "256"),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    running = start(*command(daemon.socket, "--json", "--rounds", "1000", "--rings", "256"))
     time.sleep(1)
     act(running)
     out, err = running.communicate(timeout=60)
@@ -168,15 +151,10 @@ def check_ends(directory, image):
 
 
 if not DAEMON:
-    print("1..0 # SKIP no qemu-storage-daemon (Debian: qemu-system-common)")
-    sys.exit(0)
-info = json.loads(
-    subprocess.run([bellwire, "info", "--json"], stdout=subprocess.PIPE, check=False).stdout
-)
-backend = next(backend for backend in info["backends"] if backend["name"] == accel)
-if not backend["available"]:
-    print(f"1..0 # SKIP {backend['why']}")
-    sys.exit(0)
+    skip_all("no qemu-storage-daemon (Debian: qemu-system-common)")
+info = backend(accel)
+if not info["available"]:
+    skip_all(info["why"])
 with tempfile.TemporaryDirectory() as directory:
     image = write(os.path.join(directory, "image"), lines(1 << 20))
     with Daemon(directory, image) as daemon:
@@ -186,5 +164,4 @@ with tempfile.TemporaryDirectory() as directory:
     check_end_of_device(directory)
     check_nobody(directory, image)
     check_ends(directory, image)
-print(f"1..{cases}")
-sys.exit(failures > 0)
+end()

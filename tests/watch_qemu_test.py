@@ -6,7 +6,6 @@
 # bellwire watch on a QEMU with a pci-testdev, whose guest (tests/watch_qemu.S) rings a port without
 # an eventfd, one with, and one with a value. Prints TAP; what is missing here is a skip.
 import fcntl
-import json
 import os
 import shutil
 import subprocess
@@ -14,7 +13,11 @@ import sys
 import tempfile
 import time
 
-bellwire, *compiler = sys.argv[1:]
+sys.dont_write_bytecode = True  # beside the sources
+import tap
+from tap import case, comment, end, run_json
+
+compiler = sys.argv[2:]
 source = os.path.join(os.path.dirname(os.path.abspath(__file__)), "watch_qemu.S")
 NAMES = (
     "the port without an eventfd goes to userspace, and would gain",
@@ -24,10 +27,9 @@ NAMES = (
 
 
 def skip(why):
-    for number, name in enumerate(NAMES, 1):
-        print(f"ok {number} - {name} # SKIP {why}")
-    print(f"1..{len(NAMES)}")
-    sys.exit(0)
+    for name in NAMES:
+        tap.skip(name, why)
+    end()
 
 
 def build(image):
@@ -44,11 +46,10 @@ def start(image, errors):
 
 
 def watch(pid):
-    command = [bellwire, "watch", str(pid), "--seconds", "2", "--json"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done, document = run_json("watch", str(pid), "--seconds", "2")
     if "not permitted" in done.stderr or "this kernel has no" in done.stderr:
         skip(done.stderr.strip())
-    return json.loads(done.stdout) if done.returncode == 0 else {"addresses": []}
+    return document if done.returncode == 0 else {"addresses": []}
 
 
 def count(address, way):
@@ -84,9 +85,6 @@ def check(ports):
     yield 4 in ports and not ports[4]["would_gain"] and ports[4]["slow"]["reads"] > 0
 
 
-for tool in ("qemu-system-x86_64", "objcopy"):
-    if not shutil.which(tool):
-        skip(f"{tool} is not here")
 def kvm_is_usable():
     KVM_GET_API_VERSION = 0xAE00
     try:
@@ -96,6 +94,9 @@ def kvm_is_usable():
         return False
 
 
+for tool in ("qemu-system-x86_64", "objcopy"):
+    if not shutil.which(tool):
+        skip(f"{tool} is not here")
 if not kvm_is_usable():
     skip("/dev/kvm cannot be used")
 with tempfile.TemporaryDirectory() as directory, tempfile.TemporaryFile("w+") as errors:
@@ -108,9 +109,7 @@ with tempfile.TemporaryDirectory() as directory, tempfile.TemporaryFile("w+") as
         qemu.wait()
     errors.seek(0)
     if not ports:
-        print("# " + errors.read().strip().replace("\n", "\n# "))
-results = list(check(ports))
-for number, (name, good) in enumerate(zip(NAMES, results), 1):
-    print(f"{'ok' if good else 'not ok'} {number} - {name}")
-print(f"1..{len(NAMES)}")
-sys.exit(not all(results))
+        comment(errors.read())
+for name, good in zip(NAMES, check(ports)):
+    case(name, good)
+end()
