@@ -11,7 +11,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* A back end that fails does not keep the next one from being measured. */
@@ -146,15 +145,10 @@ static int run(struct bench_report *report)
 
 static int bench_run_all(const struct bench_opts *opts)
 {
-	struct bench_report *report = calloc(1, sizeof(*report));
-	int status;
+	static struct bench_report report;
 
-	if (!report)
-		return cli_failed("no memory");
-	report->opts = opts;
-	status = run(report);
-	free(report);
-	return status;
+	report.opts = opts;
+	return run(&report);
 }
 
 static int bench_main(int argc, char **argv)

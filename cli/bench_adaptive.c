@@ -8,7 +8,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <stdlib.h>
 
 int adaptive_check_lost(const struct adaptive_report *report)
 {
@@ -49,7 +48,7 @@ static int run(struct adaptive_report *report)
 
 static int adaptive_main(int argc, char **argv)
 {
-	struct adaptive_report *report;
+	static struct adaptive_report report;
 	struct adaptive_opts opts;
 	int status = adaptive_opts_parse(&opts, argc, argv);
 
@@ -59,13 +58,9 @@ static int adaptive_main(int argc, char **argv)
 		return CLI_FAILED;
 	if (opts.bench.vcpu_cpu == opts.bench.endpoint.cpu)
 		return cli_failed("adaptive needs two CPUs: a hot page's poller takes one");
-	report = calloc(1, sizeof(*report));
-	if (!report)
-		return cli_failed("no memory");
-	report->opts = &opts;
-	status = run(report);
-	adaptive_free(report);
-	free(report);
+	report.opts = &opts;
+	status = run(&report);
+	adaptive_free(&report);
 	return status;
 }
 

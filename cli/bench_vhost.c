@@ -123,13 +123,8 @@ static int run(struct vhost_report *report)
 
 int bench_vhost(const struct bench_opts *opts)
 {
-	struct vhost_report *report = calloc(1, sizeof(*report));
-	int status;
+	static struct vhost_report report;
 
-	if (!report)
-		return cli_failed("no memory");
-	report->opts = opts;
-	status = run(report);
-	free(report);
-	return status;
+	report.opts = opts;
+	return run(&report);
 }
