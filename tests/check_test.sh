@@ -2,14 +2,19 @@
 # SPDX-License-Identifier: MIT
 #
 # scripts/check must count what cannot be trusted to count itself. It is run on a toy project,
-# tests/toy, whose tests pass, fail, crash, hang and leak.
-set -eu
-cd "$(dirname "$0")/.."
+# tests/toy, whose tests pass, fail, crash, hang and leak. TAP.
+set -u
+cd "$(dirname "$0")/.." || exit
+# shellcheck source=tests/tap.sh
+. tests/tap.sh
 
 toy=$(mktemp -d)
 trap 'rm -rf "$toy"' EXIT
 cp -R tests/toy/. scripts "$toy"
-failures=0
+
+why() {
+	printf '%s\n' "$output"
+}
 
 # toy_check SUITE ENDINGS: runs the suite anew; sets status, last and output.
 toy_check() {
@@ -22,21 +27,14 @@ toy_check() {
 
 # expect NAME STATUS LAST-LINE
 expect() {
-	if [ "$status" = "$2" ] && [ "$last" = "$3" ]; then
-		echo "ok - $1"
-	else
-		printf '%s\nnot ok - %s: status %s, want %s; "%s", want "%s"\n' \
-			"$output" "$1" "$status" "$2" "$last" "$3"
-		failures=1
-	fi
+	[ "$status" = "$2" ] && [ "$last" = "$3" ]
+	result "$1: $3"
 }
 
 # named LINE: the output has it.
 named() {
-	grep -qxF "$1" <<<"$output" || {
-		echo "not ok - it does not say \"$1\""
-		failures=1
-	}
+	grep -qxF "$1" <<<"$output"
+	result "it says \"$1\""
 }
 
 toy_check gcc "'well', 'skip'"
@@ -58,4 +56,4 @@ toy_check gcc "'well'"
 expect "a build that fails" 1 "0 passed, 1 failed, 0 skipped"
 named "failed: build-gcc does not build"
 
-exit $failures
+end

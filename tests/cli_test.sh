@@ -6,11 +6,12 @@
 # The program as a user meets it: exit status, what goes to which stream, and what it says of
 # command lines that are wrong. TAP. The rings are few: nothing here depends on their speed.
 set -u
+# shellcheck source=tests/tap.sh
+. "$(dirname "$0")/tap.sh"
 bellwire=$(realpath "$1")
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 cd "$dir" || exit 1
-cases=0 failed=0
 few=(--accel soft --rounds 2 --rings 50)
 
 # run ARG...: sets status, and leaves the streams in the files out and err.
@@ -19,22 +20,8 @@ run() {
 	"$bellwire" "$@" >out 2>err || status=$?
 }
 
-# result NAME: by the status of the command before.
-result() {
-	local ok=$?
-	((cases++))
-	if [ $ok = 0 ]; then
-		echo "ok $cases - $1"
-	else
-		echo "# status $status, $(wc -l <out) lines of output, error: $(head -c 300 err | tr '\n' ' ')"
-		echo "not ok $cases - $1"
-		failed=1
-	fi
-}
-
-skip() {
-	((cases++))
-	echo "ok $cases - $1 # SKIP $2"
+why() {
+	echo "status $status, $(wc -l <out) lines of output, error: $(head -c 300 err)"
 }
 
 # refuses WORD ARG...: a usage error in one line that has WORD in it.
@@ -131,8 +118,7 @@ if ! "$bellwire" info --json | python3 -c "
 import json, sys
 sys.exit(not [b for b in json.load(sys.stdin)['backends'] if b['name'] == 'soft'][0]['available'])"; then
 	skip "what needs the soft back end" "it is not there"
-	echo "1..$cases"
-	exit $failed
+	end
 fi
 
 run bench "${few[@]}"
@@ -289,5 +275,4 @@ else
 		"no /dev/kvm, or nobody has permission, or we cannot become nobody"
 fi
 
-echo "1..$cases"
-exit $failed
+end

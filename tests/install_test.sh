@@ -6,26 +6,17 @@
 # Installs the build into a directory of its own, and uses what is there and nothing else, as those
 # who have the package do. TAP.
 set -u
+# shellcheck source=tests/tap.sh
+. "$(dirname "$0")/tap.sh"
 build=$(realpath "$1")
 shift
 compiler=("$@")
 source=$(realpath "$(dirname "$0")/..")
 root=$(mktemp -d)
 trap 'rm -rf "$root"' EXIT
-cases=0 failed=0
 
-# result NAME: by the status of the command before.
-result() {
-	local ok=$?
-	((cases++))
-	[ $ok = 0 ] && echo "ok $cases - $1" && return
-	echo "not ok $cases - $1"
-	failed=1
-}
-
-skip() {
-	((cases++))
-	echo "ok $cases - $1 # SKIP $2"
+why() {
+	cat "$root/log"
 }
 
 installed() {
@@ -43,7 +34,7 @@ compiles() {
 }
 
 DESTDIR=$root/tree meson install -C "$build" --no-rebuild --quiet >"$root/log" 2>&1
-result "meson install" || cat "$root/log"
+result "meson install"
 libraries=$(dirname "$(find "$root/tree" -name libbellwire.so)")
 export PKG_CONFIG_SYSROOT_DIR=$root/tree LD_LIBRARY_PATH=$libraries
 export PKG_CONFIG_PATH=$libraries/pkgconfig${PKG_CONFIG_PATH:+:$PKG_CONFIG_PATH}
@@ -87,7 +78,6 @@ for file in "$source"/examples/*.c; do
 	if [ $status = 77 ]; then
 		skip "example $name" "$(tail -n 1 "$root/log")"
 	else
-		sed 's/^/# /' "$root/log"
 		(exit $status)
 		result "example $name"
 	fi
@@ -97,5 +87,4 @@ rm "$libraries"/libbellwire.so*
 compiles c c99 "$root/static" --static && "$root/static"
 result "a consumer of the static library"
 
-echo "1..$cases"
-exit $failed
+end

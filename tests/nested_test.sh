@@ -2,30 +2,30 @@
 # SPDX-License-Identifier: MIT
 #
 # scripts/nested must not take for a pass what never ran, or ended badly: its reading of results,
-# with made-up ones.
-set -eu
-cd "$(dirname "$0")/.."
+# with made-up ones. TAP.
+set -u
+cd "$(dirname "$0")/.." || exit
+# shellcheck source=tests/tap.sh
+. tests/tap.sh
 
 results=$(mktemp -d)
 trap 'rm -rf "$results"' EXIT
-failures=0
 
-# result NAME STATUS FILE TEXT
-result() {
+# ended NAME STATUS FILE TEXT
+ended() {
 	printf '%s\n' "$2" >"$results/$1.status"
 	printf '%s\n' "$4" >"$results/$1.$3"
 }
 
+why() {
+	printf '%s\n' "$counts"
+}
+
 # expect WHAT NAME COUNTS
 expect() {
-	local counts
 	counts=$(scripts/tally <(scripts/nested.d/testlog <(echo "$2 60 command") "$results") 2>&1)
-	if [ "${counts##*$'\n'}" = "$3" ]; then
-		echo "ok - $1"
-	else
-		printf '%s\nnot ok - %s: want %s\n' "$counts" "$1" "$3"
-		failures=1
-	fi
+	[ "${counts##*$'\n'}" = "$3" ]
+	result "$1: $3"
 }
 
 rows='{"case": "a", "accel": "kvm", "result": "pass", "why": ""},
@@ -47,33 +47,33 @@ info() {
 		\"kvm\": {\"capabilities\": [${2-}]}}"
 }
 
-result tap 0 tap $'1..2\nok 1 - a\nok 2 # SKIP b'
+ended tap 0 tap $'1..2\nok 1 - a\nok 2 # SKIP b'
 expect "TAP is counted by the case" tap "1 0 1"
-result short 0 tap $'1..2\nok 1 - a'
+ended short 0 tap $'1..2\nok 1 - a'
 expect "a case that is missing" short "1 1 0"
-result killed 137 tap $'1..2\nok 1 - a'
+ended killed 137 tap $'1..2\nok 1 - a'
 expect "a test that was killed" killed "1 1 0"
 expect "what never ran" absent "0 1 0"
 
-result conform 0 json "{\"schema\": \"bellwire.conform/1\", \"cases\": [$rows]}"
+ended conform 0 json "{\"schema\": \"bellwire.conform/1\", \"cases\": [$rows]}"
 expect "conformance is counted by the case, a known defect as a skip" conform "1 0 1"
-result differs 1 json "{\"schema\": \"bellwire.conform/1\", \"cases\": [$rows, $fail]}"
+ended differs 1 json "{\"schema\": \"bellwire.conform/1\", \"cases\": [$rows, $fail]}"
 expect "a case that fails" differs "1 1 1"
-result status 1 json "{\"schema\": \"bellwire.conform/1\", \"cases\": [$rows]}"
+ended status 1 json "{\"schema\": \"bellwire.conform/1\", \"cases\": [$rows]}"
 expect "an exit status that no case explains" status "1 1 1"
-result cut 0 json '{"schema": "bellwire.conform/1", "cases": ['
+ended cut 0 json '{"schema": "bellwire.conform/1", "cases": ['
 expect "half a document" cut "0 1 0"
 
-result bench 0 json "$(bench "$(bench_row null-pio null null), $(bench_row ioeventfd-hc 800 0)")"
+ended bench 0 json "$(bench "$(bench_row null-pio null null), $(bench_row ioeventfd-hc 800 0)")"
 expect "a benchmark is counted by the path" bench "3 0 0"
-result lost 1 json "$(bench "$(bench_row ioeventfd-hc 799 1)")"
+ended lost 1 json "$(bench "$(bench_row ioeventfd-hc 799 1)")"
 expect "a lost ring" lost "1 1 0"
-result no-hc 0 json "$(bench "$(bench_row null-pio null null)")"
+ended no-hc 0 json "$(bench "$(bench_row null-pio null null)")"
 expect "no hypercall" no-hc "1 1 0"
 
-result info 0 json "$(info true "$caps")"
+ended info 0 json "$(info true "$caps")"
 expect "KVM and its hypercalls" info "2 0 0"
-result no-kvm 0 json "$(info false)"
+ended no-kvm 0 json "$(info false)"
 expect "no KVM" no-kvm "0 2 0"
 
-exit $failures
+end
