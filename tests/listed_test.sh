@@ -16,4 +16,10 @@ for list in */meson.build; do
 		}
 	done
 done
+for file in tests/*_test.py tests/*_test.sh; do
+	grep -q -F "$(basename "$file")" tests/meson.build scripts/check scripts/nightly || {
+		echo "nobody runs $file"
+		status=1
+	}
+done
 exit $status
