@@ -75,7 +75,7 @@ void bench_plot_bars(FILE *out, const struct bench *bench, unsigned int panel)
 {
 	print_data(out, bench, panel);
 	fprintf(out,
-		"set yrange [%u.6:-0.6]\n"
+		"unset key\nset yrange [%u.6:-0.6]\n"
 		"set logscale x\nset xrange [0.1:*]\nset xtics ('0.1' 0.1, '1' 1, '10' 10, '100' "
 		"100, '1k' 1e3, '10k' 1e4, '100k' 1e5, '1M' 1e6, '10M' 1e7)\n"
 		"plot $panel%u using (0.1):1:(0.1):3:($1-0.36):($1+0.36):(int(column(6))):ytic(2) "

@@ -42,10 +42,12 @@ void report_file_close(struct report_file *file); /* what was not committed is g
 int report_write(const struct bench_report *bench, struct report_file *file);
 int report_page(const struct report *report, FILE *out);
 
-/* A part of the page, with a heading. Not shown: it has nothing to say. */
+/* A part of the page, with a heading. */
 struct report_section {
 	const char *id, *title;
-	bool (*is_shown)(const struct report *report);
+	/* NULL if there is something to show; else why not, and what to run for it, in its place.
+	 * The member is NULL where there always is. */
+	const char *(*absent)(const struct report *report);
 	int (*write)(const struct report *report, FILE *out); /* an enum cli_exit */
 };
 

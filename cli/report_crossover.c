@@ -271,12 +271,20 @@ static void write_why(const struct adaptive_report *report, FILE *out)
 static int write_charts(const struct adaptive_report *report, FILE *out)
 {
 	int status = CLI_OK;
+	char name[64];
 
 	for (unsigned int i = 0; i < report->nr_cells && status == CLI_OK; i++) {
 		struct group group = { .report = report, .first = &report->cells[i] };
 
-		if (begins(report, i) && adaptive_crossover(report, group.first, &group.crossover))
+		if (!begins(report, i) || group.first->why[0])
+			continue;
+		if (adaptive_crossover(report, group.first, &group.crossover))
 			status = write_chart(&group, out);
+		else
+			html_printf(out, "p",
+				    "The measurement ended too early for a chart of %s: bellwire "
+				    "bench adaptive --accel %s has what is in it.",
+				    name_of(name, &group), vm_backend_name(group.first->be));
 	}
 	return status;
 }
@@ -303,19 +311,21 @@ static int write(const struct report *report, FILE *out)
 	return status;
 }
 
-static bool is_shown(const struct report *report)
+static const char *absent(const struct report *report)
 {
-	if (!report->adaptive)
-		return false;
-	for (unsigned int i = 0; i < report->adaptive->nr_cells; i++)
+	for (unsigned int i = 0; report->adaptive && i < report->adaptive->nr_cells; i++)
 		if (report->adaptive->cells[i].rounds > 0 || report->adaptive->cells[i].why[0])
-			return true;
-	return false;
+			return NULL;
+	if (report->adaptive || report->interrupted)
+		return "The measurement ended before there was anything: bellwire bench adaptive "
+		       "measures it alone.";
+	return "It takes two CPUs, as a hot page's poller takes one: bellwire bench adaptive "
+	       "--cpus vcpu=0,endpoint=1 measures it where there are two.";
 }
 
 const struct report_section report_crossover = {
 	.id = "crossover",
 	.title = "When a doorbell page is worth being hot",
-	.is_shown = is_shown,
+	.absent = absent,
 	.write = write,
 };

@@ -106,15 +106,8 @@ static int write(const struct report *report, FILE *out)
 	return CLI_OK;
 }
 
-static bool is_shown(const struct report *report)
-{
-	(void)report;
-	return true;
-}
-
 const struct report_section report_host = {
 	.id = "host",
 	.title = "Where and how",
-	.is_shown = is_shown,
 	.write = write,
 };

@@ -65,15 +65,8 @@ static int write(const struct report *report, FILE *out)
 	return CLI_OK;
 }
 
-static bool is_shown(const struct report *report)
-{
-	(void)report;
-	return true;
-}
-
 const struct report_section report_limits = {
 	.id = "limits",
 	.title = "What these figures do not say",
-	.is_shown = is_shown,
 	.write = write,
 };

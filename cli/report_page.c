@@ -44,12 +44,10 @@ static void write_header(const struct report *report, FILE *out)
 	fputs("</header>\n", out);
 }
 
-static void write_contents(const struct report *report, FILE *out)
+static void write_contents(FILE *out)
 {
 	fputs("<nav aria-label=\"Contents\">\n<ul>\n", out);
 	for (size_t i = 0; i < NR_SECTIONS; i++) {
-		if (!sections[i]->is_shown(report))
-			continue;
 		fprintf(out, "<li><a href=\"#%s\">", sections[i]->id);
 		html_text(out, sections[i]->title);
 		fputs("</a></li>\n", out);
@@ -60,13 +58,17 @@ static void write_contents(const struct report *report, FILE *out)
 static int write_section(const struct report *report, const struct report_section *section,
 			 FILE *out)
 {
-	int status;
+	const char *absent = section->absent ? section->absent(report) : NULL;
+	int status = CLI_OK;
 
 	fprintf(out, "<section id=\"%s\" aria-labelledby=\"%s-heading\">\n<h2 id=\"%s-heading\">",
 		section->id, section->id, section->id);
 	html_text(out, section->title);
 	fputs("</h2>\n", out);
-	status = section->write(report, out);
+	if (absent)
+		html_element(out, "p", absent);
+	else
+		status = section->write(report, out);
 	fputs("</section>\n", out);
 	return status;
 }
@@ -77,11 +79,10 @@ int report_page(const struct report *report, FILE *out)
 
 	write_head(out);
 	write_header(report, out);
-	write_contents(report, out);
+	write_contents(out);
 	fputs("<main id=\"main\" tabindex=\"-1\">\n", out);
 	for (size_t i = 0; i < NR_SECTIONS && status == CLI_OK; i++)
-		if (sections[i]->is_shown(report))
-			status = write_section(report, sections[i], out);
+		status = write_section(report, sections[i], out);
 	fputs("</main>\n</body>\n</html>\n", out);
 	return status;
 }

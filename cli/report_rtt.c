@@ -94,7 +94,7 @@ static void boxes(FILE *out, const struct report_size *size, const void *opaque)
 	report_chart_axes(out);
 	report_chart_margin(out, longest(group));
 	fprintf(out,
-		"set rmargin 5\nset tmargin 0.6\nset bmargin 3.4\n"
+		"unset key\nset rmargin 5\nset tmargin 0.6\nset bmargin 3.4\n"
 		"set ytics scale 0\nset logscale x\nset format x '%%.0s%%c'\n%s"
 		"set xlabel '%s' offset 0,0.4\nset yrange [%u.6:-0.6]\n",
 		size->narrow ? "set xtics rotate by -35\n" : "",
@@ -213,17 +213,24 @@ static int write(const struct report *report, FILE *out)
 	return status;
 }
 
-static bool is_shown(const struct report *report)
+static const char *absent(const struct report *report)
 {
 	for (unsigned int i = 0; report->rtt && i < report->rtt->nr_rows; i++)
 		if (report->rtt->rows[i].trips > 0)
-			return true;
-	return false;
+			return NULL;
+	if (report->interrupted)
+		return "The measurement ended before there were any: bellwire bench rtt takes them "
+		       "alone.";
+	if (!report->rtt)
+		return "They take two CPUs, as the guest spins on its own while it waits: bellwire "
+		       "bench rtt --cpus vcpu=0,endpoint=1 takes them where there are two.";
+	return "None were taken on these paths: bellwire bench rtt takes them on all that have "
+	       "somebody who answers.";
 }
 
 const struct report_section report_rtt = {
 	.id = "round-trips",
 	.title = "Round trips",
-	.is_shown = is_shown,
+	.absent = absent,
 	.write = write,
 };

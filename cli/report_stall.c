@@ -161,14 +161,19 @@ static void write_advice(const struct report *report, const struct bench *bench,
 static int write_bench(const struct report *report, const struct bench *bench, FILE *out)
 {
 	const char *name = vm_backend_name(bench->be);
-	int status;
+	int status = CLI_OK;
 
 	html_printf(out, "h3", "On %s", name);
 	if (bench->why[0])
 		html_printf(out, "p", "It cannot be measured: %s", bench->why);
 	if (bench->rounds == 0)
 		return CLI_OK;
-	status = write_chart(bench, out);
+	if (bench_nr_bars(bench) > 1)
+		status = write_chart(bench, out);
+	else
+		html_element(out, "p",
+			     "There is nothing to compare one path with: bellwire bench --report "
+			     "FILE without --path, or with more in it, draws a chart.");
 	write_table(bench, out);
 	write_advice(report, bench, out);
 	return status;
@@ -219,14 +224,8 @@ static int write(const struct report *report, FILE *out)
 	return status;
 }
 
-static bool is_shown(const struct report *report)
-{
-	return report->bench->nr_benches > 0;
-}
-
 const struct report_section report_stall = {
 	.id = "stall",
 	.title = "What a ring costs",
-	.is_shown = is_shown,
 	.write = write,
 };

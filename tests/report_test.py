@@ -16,7 +16,7 @@ import xml.etree.ElementTree as xml
 
 sys.dont_write_bytecode = True  # beside the sources
 import tap
-from tap import case, end, interrupt, run, skip, skip_all, start, without_kvm
+from tap import case, end, interrupt, run, run_json, skip, skip_all, start, wait_until, without_kvm
 
 FEW = ("bench", "--accel", "soft", "--rounds", "6", "--rings", "50")
 HTML = "{http://www.w3.org/1999/xhtml}"
@@ -89,12 +89,11 @@ def check_crossover(tree):
     case("every row has its figures, and an idle one no ring", all(
         (row[4] == "-") == (row[0] == "idle") and row[6].endswith(" %") for row in rows), rows)
     figure = next(e for e in tree.iter(HTML + "figure") if e.get("id") == "crossover-soft-slot")
-    section = next(e for e in tree.iter(HTML + "section") if e.get("id") == "crossover")
-    said = "".join(section.itertext())
+    text = " ".join(said(tree, "crossover"))
     # A host may be so disturbed that cold is cheaper: then there is none, and the page says so.
-    marked = "Hot is cheaper from " in said
+    marked = "Hot is cheaper from " in text
     case("there is a crossover, or it says that there is none",
-         marked != ("there is no crossover" in said))
+         marked != ("there is no crossover" in text))
     wanted = {"cold", "hot, spinning", "hot, napping", *(f"{p}, measured" for p in POLICIES)}
     for chart in figure.iter(SVG + "svg"):
         words = {"".join(text.itertext()).strip() for text in chart.iter(SVG + "text")}
@@ -105,12 +104,31 @@ def check_crossover(tree):
              len(marks) == 2 * marked, words)
 
 
+PARTS = ["stall", "round-trips", "crossover", "scaling", "host", "limits"]
+
+
+def parts(tree):
+    return [e.get("id") for e in tree.iter(HTML + "section")]
+
+
+def figures(tree):
+    return [e.get("id") for e in tree.iter(HTML + "figure")]
+
+
+def said(tree, part):
+    """The paragraphs of one part of the page."""
+    section = next(e for e in tree.iter(HTML + "section") if e.get("id") == part)
+    return ["".join(e.itertext()) for e in section.iter(HTML + "p")]
+
+
+def says_what_to_run(tree, part, *words):
+    """There is one sentence instead, with a command in it."""
+    text = said(tree, part)
+    return len(text) == 1 and all(word in text[0] for word in (": bellwire bench", *words))
+
+
 def check_content(tree, text):
-    sections = [e.get("id") for e in tree.iter(HTML + "section")]
-    wanted = ["stall", "round-trips", "crossover", "scaling", "host", "limits"]
-    if os.cpu_count() == 1:
-        wanted = [name for name in wanted if name not in ("round-trips", "crossover")]
-    case("every part is there", sections == wanted, sections)
+    case("every part is there", parts(tree) == PARTS, parts(tree))
     words = "".join(tree.itertext())
     kernel = f"{os.uname().sysname} {os.uname().release}"
     case("it says where and by whom", kernel in words and "by bellwire " in words)
@@ -128,6 +146,7 @@ def check_page():
     done = run(*FEW, "--path", paths, "--report", "page.html")
     case("a page, and the table as ever", done.returncode == 0 and "ioeventfd-pio" in done.stdout,
          done.stderr)
+    case("gnuplot has nothing to complain of", not done.stderr, done.stderr)
     case("what was written is one file", os.listdir(".") == ["page.html"], os.listdir("."))
     mask = os.umask(0)
     os.umask(mask)
@@ -155,12 +174,34 @@ def check_no_page():
                "page.html", prefix=hide)
     case("a page without kvm", done.returncode == 0, done.stderr)
     tree = xml.parse("page.html").getroot()
-    section = next(e for e in tree.iter(HTML + "section") if e.get("id") == "crossover")
-    said = ["".join(e.itertext()) for e in section.iter(HTML + "p")]
-    whys = [text for text in said if text.startswith("No page can be hot on kvm by ")]
-    case(name, len(whys) == 2 and all("/dev/kvm" in text for text in whys), said)
-    figures = [e.get("id") for e in section.iter(HTML + "figure")]
-    case("and the others are there", figures == ["crossover-soft-slot"], figures)
+    text = said(tree, "crossover")
+    whys = [line for line in text if line.startswith("No page can be hot on kvm by ")]
+    case(name, len(whys) == 2 and all("/dev/kvm" in line for line in whys), text)
+    case("and the others are there", figures(tree) == ["crossover-soft-slot", "scaling-dispatch"],
+         figures(tree))
+    case("where nobody answers it says who does",
+         says_what_to_run(tree, "round-trips", "bench rtt"), said(tree, "round-trips"))
+
+
+def check_each_path_alone():
+    """On one CPU, which takes less time."""
+    paths = [row["path"] for row in run_json(*FEW)[1]["results"]]
+    cpu = str(min(os.sched_getaffinity(0)))
+    complaints, pages = {}, 0
+    for path in paths:
+        done = run(*FEW, "--path", path, "--report", "page.html", prefix=("taskset", "-c", cpu))
+        pages += done.returncode == 0
+        if done.stderr and done.stderr != "bellwire: nothing could be measured\n":
+            complaints[path] = done.stderr
+    case("no path alone makes gnuplot complain", pages > 10 and not complaints,
+         f"{pages} pages, {complaints}")
+    tree = xml.parse("page.html").getroot()
+    case("every part is there all the same", parts(tree) == PARTS, parts(tree))
+    case("one bar is no chart", figures(tree) == ["scaling-dispatch"] and any(
+        "nothing to compare one path with: bellwire bench --report" in line
+        for line in said(tree, "stall")), figures(tree))
+    case("what takes two CPUs says so", all(says_what_to_run(tree, part, "two CPUs", "--cpus")
+                                            for part in ("round-trips", "crossover")))
 
 
 def check_replaced():
@@ -188,6 +229,23 @@ def check_interrupted():
          f"{status} {os.listdir('.')}")
 
 
+def check_interrupted_late():
+    """When the bars are drawn, pages are being measured."""
+    if os.cpu_count() == 1:
+        return skip("an interrupted page", "one CPU")
+    bench = start(*FEW, "--path", "null-pio", "--svg", "bars.svg", "--report", "page.html",
+                  stdout=subprocess.DEVNULL)
+    wait_until(lambda: os.path.exists("bars.svg") and os.path.getsize("bars.svg") > 0)
+    interrupt(bench)
+    _, err = bench.communicate(timeout=60)
+    os.unlink("bars.svg")
+    case("an interrupted page", bench.returncode == 130 and "warning" not in err, err)
+    tree = xml.parse("page.html").getroot()
+    case("has all its parts", parts(tree) == PARTS, parts(tree))
+    case("and says what it does not have", says_what_to_run(tree, "scaling", "dispatch"),
+         said(tree, "scaling"))
+
+
 def check_refusals():
     refused("no such directory", "missing/page.html", "missing/page.html: cannot be made: No such")
     os.mkdir("directory")
@@ -209,8 +267,10 @@ with tempfile.TemporaryDirectory() as name:
     os.chdir(name)
     check_page()
     check_no_page()
+    check_each_path_alone()
     check_replaced()
     check_interrupted()
+    check_interrupted_late()
     check_refusals()
     os.chdir("/")
 end()
