@@ -252,10 +252,36 @@ def check_system_calls():
     case("docs/seccomp.md has a table", "" if rows else "it has no rows")
 
 
+def wrong_on_arm64(table, known):
+    """known: the system calls of the kernel's generic list, which is arm64's."""
+    missing = set()
+    for name, use in re.findall(r"^\| `(\w+)` \| \w+ \|(.*)\|$", table, flags=re.MULTILINE):
+        other = re.search(r"`(\w+)` on arm64", use)
+        if other:
+            missing.add(name)
+            name = other[1]
+        if name not in known:
+            yield f"arm64 has no {name}"
+    yield from (f"arm64 has {name}" for name in sorted(missing & known))
+    said = set(re.findall(r"`(\w+)`", re.search(r"\*\*arm64\*\* has no ([^;]*);", table)[1]))
+    yield from (f"{name} is in one place only" for name in sorted(said ^ missing))
+
+
+def check_arm64():
+    name = "docs/seccomp.md has the names of arm64"
+    source = "#define __ARCH_WANT_NEW_STAT\n#include <asm-generic/unistd.h>\n"
+    status, macros = call([*compiler, "-E", "-dM", "-x", "c", "-"], input=source)
+    if status:
+        return case(name, "", "no asm-generic/unistd.h here")
+    known = set(re.findall(r"^#define __NR_(\w+)", macros, flags=re.MULTILINE))
+    case(name, "\n".join(wrong_on_arm64(documents[root / "docs/seccomp.md"], known)))
+
+
 for path, document in documents.items():
     check_names(path, document)
     check_blocks(path.relative_to(root), document)
 check_architecture()
 check_system_calls()
+check_arm64()
 check_versions()
 tap.end()
