@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Assigning and deassigning: what is wanted, and who is in the way. txn.c makes it so.
+ * Assigning and deassigning: what is wanted, and who is in the way. commit.c makes it so.
  */
 #include "ioeventfd.h"
 #include "capture.h"

@@ -1,29 +1,16 @@
 /* SPDX-License-Identifier: MIT
  *
- * A commit takes the difference between what is wanted and what readers see, and makes it so: the
- * maps, the slots (no reader sees them yet), the hypervisor (new claims in, then old ones out),
- * then one pointer is replaced, and one grace period later the old slots are freed. Each step
- * before the pointer can be undone, and is, in reverse, if a later one fails.
- *
- * No ring is lost on the way. While the hypervisor changes, readers still see the old view: a write
- * that it no longer takes exits and is signalled there. A write to a new place that it takes
- * already is signalled early, which is what the caller asked for. And none comes late: a claim is
- * out of the hypervisor, and every reader of the old view gone, before the commit returns.
- *
- * Removals cannot fail: the spare view and the spare maps are there beforehand, and the table has
- * room for every ioeventfd there is.
+ * Transactions: one thread at a time has the control lock, however often it begins, and what it
+ * changes is only noted. The outermost end commits all of that or nothing (commit.c), and then
+ * frees what nobody wants any more: what was removed, or after a failure what was new.
  */
 #include "txn.h"
 #include "capture.h"
+#include "commit.h"
 #include "error.h"
 #include "ioeventfd.h"
-#include "near.h"
-#include "offloading.h"
 #include "pages.h"
 #include "pin.h"
-#include "probe.h"
-#include "publish.h"
-#include "stats.h"
 
 #include <errno.h>
 #include <unistd.h>
@@ -69,242 +56,7 @@ void touch_region(struct bw_region *region)
 	cds_list_add_tail(&region->in_touched, &region->bus->touched_regions);
 }
 
-/* ---- the difference ---- */
-
-/* Whether readers are to find ie, and at which address. */
-static bool wanted_at(const struct bw_ioeventfd *ie, uint64_t *addr)
-{
-	const struct bw_region *region = ie->region;
-	struct bw_bus *bus = ie->bus;
-	const struct piece *piece;
-
-	*addr = ie->addr;
-	if (ie->gone || !region)
-		return !ie->gone;
-	if (!region->wanted.mapped || region->gone)
-		return false;
-	*addr += region->wanted.addr;
-	if (ie->space == BW_MMIO && in_pio_window(bus, *addr, ie->match.len ? ie->match.len : 1))
-		return false;
-	piece = flat_find(wanted_flat(bus, ie->space), *addr, ie->match.len);
-	if (!piece || piece->region != region)
-		return false;
-	return !bus->nr_plain ||
-	       !index_collision(index_find(&bus->index, NULL, ie->space, *addr), &ie->match);
-}
-
-/* There already, with its values kept by whom they are to be. */
-static bool is_found_at(const struct bw_ioeventfd *ie, uint64_t addr)
-{
-	return ie->active && ie->active->addr == addr && ie->active->captured == ie->wants_captured;
-}
-
-static int weigh(struct bw_ioeventfd *ie, bool must)
-{
-	struct bw_bus *bus = ie->bus;
-	struct key key;
-	uint64_t addr;
-	bool wanted;
-
-	if (ie->weighed)
-		return 0;
-	wanted = wanted_at(ie, &addr);
-	if (wanted ? is_found_at(ie, addr) : !ie->active)
-		return 0;
-	key = match_key(ie->space, addr, &ie->match);
-	if (wanted) {
-		ie->next = stage_slot(ie, &key, must);
-		if (!ie->next)
-			return -ENOMEM;
-		ie->next_near = near_join(ie, addr);
-		bus->shape_uses[key.shape]++;
-	}
-	if (ie->active) {
-		/* pairs with the load in probe(): those who see it are of this generation or older
-		 */
-		__atomic_store_n(&ie->active->until, bus->view->generation + 1, __ATOMIC_RELAXED);
-		bus->shape_uses[key.shape]--;
-	}
-	ie->weighed = true;
-	bus->changed.at[bus->changed.nr++] = ie;
-	return 0;
-}
-
-/* An ioeventfd of the bus itself hides, or uncovers, what a region has at its address. */
-static int weigh_doorbells_below(struct bw_ioeventfd *plain, bool must)
-{
-	const struct piece *piece =
-		flat_find(wanted_flat(plain->bus, plain->space), plain->addr, 0);
-	struct bw_ioeventfd *ie;
-	struct place *place;
-	int err;
-
-	if (!piece)
-		return 0;
-	place = index_find(&plain->bus->index, piece->region, plain->space,
-			   plain->addr - piece->base);
-	if (!place)
-		return 0;
-	cds_list_for_each_entry (ie, &place->ioeventfds, at_place) {
-		err = weigh(ie, must);
-		if (err)
-			return err;
-	}
-	return 0;
-}
-
-/* The slots that doorbells go to are as cold as they are: they are asked for all at once. */
-static void fetch_slots(const struct bw_region *region)
-{
-	for (size_t i = 0; i < region->doorbells.nr; i++) {
-		const struct bw_ioeventfd *ie = row_walk(&region->doorbells, i);
-		struct key key = match_key(ie->space, region->wanted.addr + ie->addr, &ie->match);
-
-		if (region->wanted.mapped)
-			table_fetch(region->bus->table, &key);
-		if (ie->active)
-			__builtin_prefetch(ie->active, 1);
-	}
-}
-
-static int weigh_space(struct bw_bus *bus, unsigned int space, bool must)
-{
-	struct bw_region *region;
-	int err;
-
-	cds_list_for_each_entry (region, &bus->regions, in_bus) {
-		if (region->space != space)
-			continue;
-		fetch_slots(region);
-		for (size_t i = 0; i < region->doorbells.nr; i++) {
-			err = weigh(region->doorbells.at[i], must);
-			if (err)
-				return err;
-		}
-	}
-	return 0;
-}
-
-static int weigh_all(struct bw_bus *bus, bool must)
-{
-	struct bw_ioeventfd *ie;
-	int err;
-
-	for (unsigned int space = 0; space < NR_SPACES; space++) {
-		if (!bus->spaces[space].dirty)
-			continue;
-		flatten_space(bus, space);
-		err = weigh_space(bus, space, must);
-		if (err)
-			return err;
-	}
-	cds_list_for_each_entry (ie, &bus->touched_ioeventfds, in_touched) {
-		err = weigh(ie, must);
-		if (!err && !ie->region)
-			err = weigh_doorbells_below(ie, must);
-		if (err)
-			return err;
-	}
-	return 0;
-}
-
-/* ---- commit and its undoing ---- */
-
-/* Nobody sees the next generation: its slots can be freed at once, and the old ones stay. */
-static void unstage(struct bw_bus *bus)
-{
-	for (size_t i = 0; i < bus->changed.nr; i++) {
-		struct bw_ioeventfd *ie = bus->changed.at[i];
-
-		if (ie->next) {
-			bus->shape_uses[ie->next->shape]--;
-			table_remove(bus->table, ie->next);
-			near_unjoin(ie);
-		}
-		if (ie->active) {
-			bus->shape_uses[ie->active->shape]++;
-			__atomic_store_n(&ie->active->until, GENERATION_NEVER, __ATOMIC_RELAXED);
-		}
-		ie->next = NULL;
-		ie->weighed = false;
-	}
-	bus->changed.nr = 0;
-}
-
-/* Nothing can fail any more. */
-static void prepare_counts(struct bw_bus *bus)
-{
-	for (size_t i = 0; i < bus->changed.nr; i++) {
-		struct bw_ioeventfd *ie = row_walk(&bus->changed, i);
-
-		near_leaving(ie);
-		if (ie->next)
-			counts_begin_move(ie->next, ie->active);
-	}
-}
-
-/* Nobody sees the last generation any more. */
-static void settle(struct bw_bus *bus)
-{
-	for (size_t i = 0; i < bus->changed.nr; i++) {
-		struct bw_ioeventfd *ie = row_walk(&bus->changed, i);
-
-		near_settle(ie);
-		if (ie->active) {
-			counts_end_move(ie, ie->next, ie->active);
-			table_remove(bus->table, ie->active);
-		}
-		ie->active = ie->next;
-		ie->offloaded = ie->next_offloaded;
-		ie->why_not = ie->next_why_not;
-		ie->next = NULL;
-		ie->next_offloaded = ie->withdrawn = ie->published = ie->weighed = false;
-	}
-	bus->changed.nr = 0;
-}
-
-static bool is_visible(struct bw_bus *bus)
-{
-	bool visible = bus->changed.nr > 0;
-
-	for (unsigned int space = 0; space < NR_SPACES; space++)
-		visible |= bus->spaces[space].dirty;
-	return visible;
-}
-
-static int make_it_so(struct bw_bus *bus, bool must)
-{
-	int err = weigh_all(bus, must);
-
-	if (err)
-		goto unstage;
-	pages_suspend(bus);
-	err = offload_changes(bus, must);
-	if (err)
-		goto resume;
-	if (is_visible(bus)) {
-		pages_publish(bus);
-		prepare_counts(bus);
-		publish(bus);
-		settle(bus);
-	}
-	pages_resume(bus, true);
-	return 0;
-
-resume:
-	pages_resume(bus, false);
-unstage:
-	unstage(bus);
-	return err;
-}
-
-static int commit(struct bw_bus *bus, bool must)
-{
-	int err = make_it_so(bus, must);
-
-	PROBE_COMMIT(bus, bus->view->generation, err);
-	return err;
-}
+/* ---- the end ---- */
 
 static void finish_ioeventfds(struct bw_bus *bus, bool committed)
 {
@@ -352,7 +104,7 @@ static int end_outermost(struct bw_bus *bus, bool must, struct cds_list_head *de
 		err = -ECANCELED; /* no sentence: who aborts keeps that of why */
 	else if (!cds_list_empty(&bus->touched_ioeventfds) ||
 		 !cds_list_empty(&bus->touched_regions) || !cds_list_empty(&bus->touched_pages))
-		err = commit(bus, must);
+		err = txn_commit(bus, must);
 	pages_finish(bus, !err);
 	finish_ioeventfds(bus, !err);
 	finish_regions(bus, !err, dead);
