@@ -122,7 +122,7 @@ bool notifier_ring(struct bw_notifier *n)
 	fd = __atomic_load_n(&n->fd, __ATOMIC_SEQ_CST);
 	if (fd >= 0)
 		return move_pending(n, fd);
-	/* seq_cst: poller_add() sets the entry and then looks at pending, see poller.c */
+	/* seq_cst: bw_poller_add() sets the entry and then looks at pending, see poller_add.c */
 	entry = __atomic_load_n(&n->entry, __ATOMIC_SEQ_CST);
 	return entry && poller_entry_ready(entry);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * A poller inside its own files: poller.c is the consumer's loop, poller_entry.c the notifiers in
- * it, poller_pages.c the doorbell pages.
+ * A poller inside its own files: poller.c is the consumer's loop, poller_entry.c takes a ring to
+ * its callback, poller_add.c says which notifiers are in it, and poller_pages.c has the doorbell
+ * pages.
  */
 #ifndef BELLWIRE_POLLER_INSIDE_H
 #define BELLWIRE_POLLER_INSIDE_H
@@ -80,14 +81,16 @@ void poller_wake(struct bw_poller *p);
 /* Delivers what is in todo, from at most budget notifiers (0: all); how many. */
 unsigned int poller_deliver(struct bw_poller *p, unsigned int budget);
 
+/* Whether the calling thread is inside a callback of this poller. */
+bool poller_is_calling(const struct bw_poller *p);
+
+/* ---- poller_add.c ---- */
+
 /* Frees the entries that nobody can reach. */
 void poller_free_dead(struct bw_poller *p);
 
 /* Waits until the callback that is running, of n or with NULL of any, has ended. */
 void poller_wait_for_callback(struct bw_poller *p, const struct bw_notifier *n);
-
-/* Whether the calling thread is inside a callback of this poller. */
-bool poller_is_calling(const struct bw_poller *p);
 
 /* ---- poller_pages.c ---- */
 
