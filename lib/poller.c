@@ -33,6 +33,13 @@ uint64_t poller_now_ns(void)
 
 /* ---- looking ---- */
 
+int poller_watch(struct bw_poller *p, int fd, enum watched *what)
+{
+	struct epoll_event event = { .events = EPOLLIN, .data.ptr = what };
+
+	return epoll_ctl(p->epoll_fd, EPOLL_CTL_ADD, fd, &event) ? -errno : 0;
+}
+
 /* The ready list has the newest first: oldest first it goes to the end of todo. */
 static void take_ready(struct bw_poller *p)
 {

@@ -16,7 +16,6 @@
 #include "notifier.h"
 #include "poller_inside.h"
 
-#include <errno.h>
 #include <string.h>
 #include <sys/epoll.h>
 
@@ -67,11 +66,11 @@ bool poller_entry_ready(struct poller_entry *e)
 
 int poller_entry_watch(struct poller_entry *e, int fd)
 {
-	struct epoll_event event = { .events = EPOLLIN, .data.ptr = e };
+	int err = poller_watch(e->poller, fd, &e->kind);
 
-	if (epoll_ctl(e->poller->epoll_fd, EPOLL_CTL_ADD, fd, &event))
-		return fail(-errno, "cannot watch notifier %s: %s", notifier_name(e->notifier),
-			    strerror(errno));
+	if (err)
+		return fail(err, "cannot watch notifier %s: %s", notifier_name(e->notifier),
+			    strerror(-err));
 	__atomic_add_fetch(&e->poller->watched, 1, __ATOMIC_RELAXED);
 	/* a consumer that is asleep is so in epoll, which notices by itself */
 	return 0;

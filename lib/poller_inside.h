@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * A poller inside its own files: poller.c is the consumer's loop, poller_entry.c takes a ring to
- * its callback, poller_add.c says which notifiers are in it, and poller_pages.c has the doorbell
- * pages.
+ * its callback, poller_add.c says which notifiers are in it; poller_pages.c looks at doorbell
+ * pages, and poller_place.c says which are in it.
  */
 #ifndef BELLWIRE_POLLER_INSIDE_H
 #define BELLWIRE_POLLER_INSIDE_H
@@ -67,7 +67,12 @@ struct bw_poller {
 	unsigned int nr_dead; /* in the graveyard */
 };
 
+/* ---- poller.c ---- */
+
 uint64_t poller_now_ns(void);
+
+/* Wakes the consumer when fd has something, which what says. -errno. */
+int poller_watch(struct bw_poller *p, int fd, enum watched *what);
 
 /* ---- poller_entry.c ---- */
 
@@ -109,5 +114,10 @@ void poller_note_traps(struct bw_poller *p, struct bw_notifier *n, uint64_t coun
 /* Before the consumer sleeps: cools what is not worth polling, and sets the timer for what is worth
  * a look now and then. -EAGAIN: a page is worth polling on. */
 int poller_rest_pages(struct bw_poller *p);
+
+/* ---- poller_place.c ---- */
+
+/* With pages_lock held: the page stays away until a commit has another plan for it. */
+void poller_page_failed(struct bw_page *page, int err);
 
 #endif

@@ -15,7 +15,6 @@
 
 static int open_wake(struct bw_poller *p)
 {
-	struct epoll_event event = { .events = EPOLLIN, .data.ptr = &p->wake };
 	int err;
 
 	p->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
@@ -26,9 +25,10 @@ static int open_wake(struct bw_poller *p)
 		fail(err, "cannot make an eventfd: %s", strerror(-err));
 		goto close_epoll;
 	}
-	if (!epoll_ctl(p->epoll_fd, EPOLL_CTL_ADD, p->wake_fd, &event))
+	err = poller_watch(p, p->wake_fd, &p->wake);
+	if (!err)
 		return 0;
-	err = fail(-errno, "cannot watch an eventfd: %s", strerror(errno));
+	fail(err, "cannot watch an eventfd: %s", strerror(-err));
 	close(p->wake_fd);
 close_epoll:
 	close(p->epoll_fd);
