@@ -12,8 +12,12 @@
 int pages_admit(struct bw_region *region, uint64_t offset, const struct bw_match *match,
 		struct bw_page **page);
 
-/* It is a slot of owner from now on, or with NULL of none. */
+/* The same for a page that is to be, and the doorbells that are there. */
+int page_admit_slots(struct bw_page *page);
+
+/* It is a slot of owner from now on, or with NULL of none; all that lie in the page. */
 void page_claim_slot(struct bw_ioeventfd *ie, struct bw_page *owner);
+void page_claim_slots(struct bw_page *page, struct bw_page *owner);
 
 /* Inside a transaction: the region goes. */
 void pages_forget(struct bw_region *region);

@@ -391,7 +391,7 @@ inline collect(p)
 #endif
 }
 
-/* ---- a control call: pages.c, poller_place.c, commit.c ---- */
+/* ---- a control call: pages_commit.c, poller_place.c, commit.c ---- */
 
 #define CHANGED (PAGES - 1)
 
