@@ -139,8 +139,8 @@ struct departures {
 };
 
 struct bw_bus {
-	struct view *view;     /* what readers see: one of views */
-	struct near_map *near; /* where values are matched; NULL: nowhere yet */
+	struct view *view;   /* what readers see: one of views */
+	struct chains *near; /* where values are matched; NULL: nowhere yet */
 	struct bw_bus_opts opts;
 
 	_Alignas(64) struct view views[2];
@@ -157,7 +157,6 @@ struct bw_bus {
 	struct place_index index;
 	struct cds_list_head ioeventfds;
 	size_t nr_ioeventfds;
-	size_t nr_near;
 	size_t nr_plain; /* those assigned to the bus itself */
 	struct cds_list_head regions;
 	struct cds_list_head touched_ioeventfds;
