@@ -112,7 +112,7 @@ struct bw_region {
 	void (*unused)(void *opaque);
 	struct mapping wanted, before; /* before: when the transaction began */
 	bool fresh, gone;
-	struct bw_page *pages; /* readers follow it */
+	struct chains *pages; /* by offset; NULL: there was none yet */
 	struct row doorbells;
 	struct cds_list_head in_bus;     /* in bus->regions */
 	struct cds_list_head in_touched; /* in bus->touched_regions, or empty */

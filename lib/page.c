@@ -263,7 +263,7 @@ struct bw_page *page_new(struct bw_region *region, const struct bw_page_opts *op
 		return NULL;
 	page->bus = region->bus;
 	page->region = region;
-	page->offset = opts->offset;
+	page->offset = page->link.key = opts->offset;
 	page->idle = opts->idle;
 	page->fault_fd = -1;
 	page->fresh = true;

@@ -8,6 +8,7 @@
 #define BELLWIRE_PAGE_H
 
 #include "bus.h"
+#include "chains.h"
 #include "page_policy.h"
 
 #define PAGE_LINE 64u
@@ -36,8 +37,8 @@ struct page_plan {
 };
 
 struct bw_page {
-	struct bw_page *next; /* of the region; readers follow it */
-	bool live;            /* readers see it */
+	struct chain_link link; /* in region->pages */
+	bool live;              /* readers see it */
 	struct bw_bus *bus;
 	struct bw_region *region;
 	uint64_t offset; /* in the region */

@@ -53,20 +53,17 @@ static unsigned int count_slots(const struct bw_page *page)
 int pages_admit(struct bw_region *region, uint64_t offset, const struct bw_match *match,
 		struct bw_page **out)
 {
-	struct bw_page *page;
+	struct bw_page *page = page_wanted_at(region, offset);
 	int err;
 
 	*out = NULL;
-	for (page = region->pages; page; page = page->next) {
-		if (page->gone || !is_in(page, offset))
-			continue;
-		err = check_slot(page, NULL, offset, match);
-		if (err)
-			return err;
-		*out = page;
-		return page_reserve(page, count_slots(page) + 1);
-	}
-	return 0;
+	if (!page)
+		return 0;
+	err = check_slot(page, NULL, offset, match);
+	if (err)
+		return err;
+	*out = page;
+	return page_reserve(page, count_slots(page) + 1);
 }
 
 static int check_slots(const struct bw_page *page)

@@ -35,27 +35,35 @@ static int check_options(const struct bw_region *region, const struct bw_page_op
 	return 0;
 }
 
+struct bw_page *page_wanted_at(const struct bw_region *region, uint64_t offset)
+{
+	uint64_t start = offset - offset % BW_PAGE_SIZE;
+	struct chain_link *link = region->pages ? chain_first(region->pages, start) : NULL;
+
+	while (link && (link->key != start || ((struct bw_page *)link)->gone))
+		link = chain_next(region->pages, link);
+	return (struct bw_page *)link;
+}
+
 static int declare(struct bw_region *region, struct bw_page **out, const struct bw_page_opts *opts)
 {
 	struct bw_page *page;
 	int err;
 
-	for (page = region->pages; page; page = page->next)
-		if (!page->gone && page->offset == opts->offset)
-			return fail(-EEXIST, "offset 0x%llx of region %s is a doorbell page",
-				    (unsigned long long)opts->offset, region->name);
+	if (page_wanted_at(region, opts->offset))
+		return fail(-EEXIST, "offset 0x%llx of region %s is a doorbell page",
+			    (unsigned long long)opts->offset, region->name);
 	page = page_new(region, opts);
 	if (!page)
 		return fail(-ENOMEM, "no memory for a doorbell page");
 	err = page_admit_slots(page);
+	if (!err && chains_add(&region->pages, &page->link, region->bus->table->seed[0]))
+		err = fail(-ENOMEM, "no memory for a doorbell page");
 	if (err) {
 		page_destroy(page);
 		return err;
 	}
 	page_claim_slots(page, page);
-	page->next = region->pages;
-	/* pairs with the load in page_at() */
-	__atomic_store_n(&region->pages, page, __ATOMIC_RELEASE);
 	cds_list_add_tail(&page->in_bus, &region->bus->pages);
 	touch_page(page);
 	*out = page;
@@ -92,8 +100,11 @@ static void forget(struct bw_page *page)
 
 void pages_forget(struct bw_region *region)
 {
-	for (struct bw_page *page = region->pages; page; page = page->next)
-		forget(page);
+	const struct chains *c = region->pages;
+
+	for (size_t i = 0; c && i <= c->mask; i++)
+		for (struct chain_link *link = c->first[i]; link; link = link->next[c->turn])
+			forget((struct bw_page *)link);
 }
 
 void bw_page_free(struct bw_page *page)

@@ -44,18 +44,24 @@ void pages_destroy(struct bw_bus *bus);
 /* Inside an RCU section: the page that holds all of [offset, offset + len) of the region. */
 static inline struct bw_page *page_at(const struct bw_region *region, uint64_t offset, uint32_t len)
 {
-	/* pairs with the release in declare() */
-	struct bw_page *page = __atomic_load_n(&region->pages, __ATOMIC_ACQUIRE);
+	const struct chains *pages = chains_in(&region->pages);
+	uint64_t in_page = offset % BW_PAGE_SIZE;
+	struct chain_link *link;
 
-	for (; page; page = __atomic_load_n(&page->next, __ATOMIC_ACQUIRE)) {
-		uint64_t in_page = offset - page->offset;
+	if (!pages || len > BW_PAGE_SIZE - in_page)
+		return NULL;
+	for (link = chain_first(pages, offset - in_page); link; link = chain_next(pages, link)) {
+		struct bw_page *page = (struct bw_page *)link;
 
-		if (in_page < BW_PAGE_SIZE && len <= BW_PAGE_SIZE - in_page &&
-		    __atomic_load_n(&page->live, __ATOMIC_ACQUIRE))
+		/* pairs with the release in pages_publish() */
+		if (link->key == offset - in_page && __atomic_load_n(&page->live, __ATOMIC_ACQUIRE))
 			return page;
 	}
 	return NULL;
 }
+
+/* With the control lock held: the page that holds offset once the transaction is committed. */
+struct bw_page *page_wanted_at(const struct bw_region *region, uint64_t offset);
 
 /* Inside an RCU section, or with the control lock held: whether a write that nobody else takes goes
  * to the handler of the region that is seen there. piece may be NULL. */

@@ -112,42 +112,23 @@ void pages_resume(struct bw_bus *bus, bool committed)
 	pages_let_close(bus);
 }
 
-static void unlink_page(struct bw_page *page)
-{
-	struct bw_page **link = &page->region->pages;
-
-	while (*link != page)
-		link = &(*link)->next;
-	__atomic_store_n(link, page->next, __ATOMIC_RELEASE);
-}
-
 void pages_publish(struct bw_bus *bus)
 {
 	struct bw_page *page;
 
 	cds_list_for_each_entry (page, &bus->touched_pages, in_touched)
 		if (page->gone)
-			unlink_page(page);
+			chains_remove(page->region->pages, &page->link);
 		else
 			/* pairs with the load in page_at() */
 			__atomic_store_n(&page->live, true, __ATOMIC_RELEASE);
 }
 
-/* Who has the slots of a page that is unlinked: in one transaction another may have taken its
- * place, or give it back. */
-static struct bw_page *successor(const struct bw_page *page)
-{
-	struct bw_page *other = page->region->pages;
-
-	while (other && other->offset != page->offset)
-		other = other->next;
-	return other;
-}
-
+/* In one transaction another may have taken its place, or give it back: then that has the slots. */
 static void end_page(struct bw_page *page)
 {
 	page_leave_poller(page);
-	page_claim_slots(page, successor(page));
+	page_claim_slots(page, page_wanted_at(page->region, page->offset));
 	cds_list_del(&page->in_bus);
 	page_destroy(page);
 }
@@ -164,7 +145,7 @@ void pages_finish(struct bw_bus *bus, bool committed)
 			continue;
 		}
 		if (!committed)
-			unlink_page(page);
+			chains_remove(page->region->pages, &page->link);
 		if (!waited)
 			rcu_wait();
 		end_page(page);

@@ -85,6 +85,7 @@ void region_destroy(struct bw_region *region)
 	if (region->unused)
 		region->unused(region->opaque);
 	free(region->doorbells.at);
+	free(region->pages);
 	free(region);
 }
 
