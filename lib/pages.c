@@ -133,7 +133,8 @@ void pages_destroy(struct bw_bus *bus)
 	struct bw_page *page, *next;
 
 	cds_list_for_each_entry_safe (page, next, &bus->pages, in_bus) {
-		page_leave_poller(page);
+		page_leave_poller(page); /* which opens all pages of the bus */
+		cds_list_del(&page->in_bus);
 		page_destroy(page);
 	}
 }

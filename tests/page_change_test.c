@@ -245,6 +245,21 @@ static void an_emulator_is_asked_by_one_thread_at_a_time(void **state)
 	assert_int_equal(mapping.most, 1);
 }
 
+static void a_bus_is_freed_before_the_poller_of_its_pages(void **state)
+{
+	struct bw_page_opts opts = { .size = sizeof(opts), .offset = PAGE_OFFSET + BW_PAGE_SIZE };
+	struct bw_page *other;
+	struct stage s;
+
+	(void)state;
+	open_stage(&s, BW_PAGE_COLD);
+	assert_int_equal(bw_region_page(s.region, &other, &opts), 0);
+	assert_int_equal(bw_poller_add_page(s.poller, other), 0);
+	bw_bus_free(s.bus);
+	bw_poller_free(s.poller);
+	bw_notifier_free(s.n);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -256,6 +271,7 @@ int main(void)
 		cmocka_unit_test(a_frozen_poller_can_be_slept_on),
 		cmocka_unit_test(a_frozen_poller_can_be_stopped),
 		cmocka_unit_test(an_emulator_is_asked_by_one_thread_at_a_time),
+		cmocka_unit_test(a_bus_is_freed_before_the_poller_of_its_pages),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
