@@ -164,6 +164,7 @@ struct bw_bus {
 	struct row changed;         /* during a commit; has room for all */
 	struct cds_list_head pages; /* all doorbell pages */
 	bool held_open;             /* no page may be write-protected, see page_way.c */
+	bool unsettled;             /* a page wants to be weighed whatever is touched */
 	struct cds_list_head touched_pages;
 	struct cds_list_head imports; /* the drop-in's eventfds */
 

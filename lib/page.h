@@ -93,6 +93,14 @@ void page_close_faults(struct bw_page *page);
  * when the page is cold again, and nobody would be told of it any more. -errno. */
 int page_let_store_in(struct bw_page *page);
 
+/* The next commit in MMIO is to ask anew where the page may be and how, as it failed to be placed
+ * or its way was found slow. Called after that was stored. */
+static inline void page_unsettle(struct bw_page *page)
+{
+	/* pairs with the exchange in pages_suspend() */
+	__atomic_store_n(&page->bus->unsettled, true, __ATOMIC_RELEASE);
+}
+
 /* With the control lock held, before and after memslots change: see page_way.c. */
 void pages_hold_open(struct bw_bus *bus);
 void pages_let_close(struct bw_bus *bus);

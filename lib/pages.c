@@ -98,13 +98,18 @@ static void forget(struct bw_page *page)
 	touch_page(page);
 }
 
-void pages_forget(struct bw_region *region)
+void region_for_pages(const struct bw_region *region, void (*fn)(struct bw_page *page))
 {
 	const struct chains *c = region->pages;
 
 	for (size_t i = 0; c && i <= c->mask; i++)
 		for (struct chain_link *link = c->first[i]; link; link = link->next[c->turn])
-			forget((struct bw_page *)link);
+			fn((struct bw_page *)link);
+}
+
+void pages_forget(struct bw_region *region)
+{
+	region_for_pages(region, forget);
 }
 
 void bw_page_free(struct bw_page *page)
@@ -124,8 +129,10 @@ void pages_offload(struct bw_bus *bus)
 {
 	struct bw_page *page;
 
-	cds_list_for_each_entry (page, &bus->pages, in_bus)
+	cds_list_for_each_entry (page, &bus->pages, in_bus) {
 		touch_page(page);
+		page_unsettle(page); /* the offload stays if this transaction is aborted */
+	}
 }
 
 void pages_destroy(struct bw_bus *bus)

@@ -63,6 +63,9 @@ static inline struct bw_page *page_at(const struct bw_region *region, uint64_t o
 /* With the control lock held: the page that holds offset once the transaction is committed. */
 struct bw_page *page_wanted_at(const struct bw_region *region, uint64_t offset);
 
+/* With the control lock held: calls fn with each page of the region, also those that go. */
+void region_for_pages(const struct bw_region *region, void (*fn)(struct bw_page *page));
+
 /* Inside an RCU section, or with the control lock held: whether a write that nobody else takes goes
  * to the handler of the region that is seen there. piece may be NULL. */
 static inline bool has_handler(const struct piece *piece, const struct bw_access *a)

@@ -51,29 +51,104 @@ static const char *why_not_hot(const struct bw_page *page, uint64_t *gpa,
 	return *way ? NULL : why_not;
 }
 
-static bool slots_change(const struct bw_page *page)
+static bool is_as_planned(const struct bw_page *page)
 {
-	const struct bw_ioeventfd *ie;
+	const struct page_plan *plan = &page->plan, *next = &page->next_plan;
 
-	row_for_each (ie, &page->bus->changed)
-		if (ie->in_page == page)
-			return true;
-	return false;
+	return plan->gpa == next->gpa && plan->why_not == next->why_not && plan->way == next->way &&
+	       !__atomic_load_n(&page->failed, __ATOMIC_RELAXED);
 }
 
-static void weigh_page(struct bw_page *page)
+/* changes: the page itself does, and is suspended wherever it is to be. */
+static void weigh_page(struct bw_page *page, bool changes)
 {
 	struct page_plan *plan = &page->next_plan;
 
+	if (page->suspended)
+		return;
 	plan->why_not = why_not_hot(page, &plan->gpa, &plan->way);
-	if (!page->fresh && !page->gone && plan->gpa == page->plan.gpa &&
-	    plan->why_not == page->plan.why_not && plan->way == page->plan.way &&
-	    !__atomic_load_n(&page->failed, __ATOMIC_RELAXED) && !slots_change(page))
+	if (!changes && is_as_planned(page))
 		return;
 	if (!page->bus->held_open)
 		pages_hold_open(page->bus);
 	page->suspended = true;
 	poller_suspend_page(page);
+}
+
+static void weigh_place(struct bw_page *page)
+{
+	weigh_page(page, false);
+}
+
+static void weigh_slots(struct bw_bus *bus)
+{
+	const struct bw_ioeventfd *ie;
+
+	row_for_each (ie, &bus->changed)
+		if (ie->in_page)
+			weigh_page(ie->in_page, true);
+}
+
+static void weigh_page_below(const struct bw_ioeventfd *plain)
+{
+	const struct piece *piece =
+		flat_find(wanted_flat(plain->bus, plain->space), plain->addr, 0);
+	struct bw_page *page =
+		piece ? page_wanted_at(piece->region, plain->addr - piece->base) : NULL;
+
+	if (page)
+		weigh_place(page);
+}
+
+static bool meet(const struct bw_region *region, const struct bw_region *other,
+		 const struct mapping *there)
+{
+	const struct mapping *here = &region->wanted;
+
+	return here->mapped && there->mapped && here->addr <= there->addr + (other->len - 1) &&
+	       there->addr <= here->addr + (region->len - 1);
+}
+
+/* One that comes, goes or moves covers or uncovers something where it was and where it will be. */
+static bool is_touched(const struct bw_region *region)
+{
+	const struct bw_region *other;
+
+	cds_list_for_each_entry (other, &region->bus->touched_regions, in_touched)
+		if (other == region ||
+		    (other->space == BW_MMIO &&
+		     (meet(region, other, &other->before) || meet(region, other, &other->wanted))))
+			return true;
+	return false;
+}
+
+static void weigh_regions(struct bw_bus *bus)
+{
+	struct bw_region *region;
+
+	cds_list_for_each_entry (region, &bus->regions, in_bus)
+		if (region->pages && is_touched(region))
+			region_for_pages(region, weigh_place);
+}
+
+static void weigh_touched(struct bw_bus *bus)
+{
+	struct bw_ioeventfd *ie;
+	struct bw_page *page;
+
+	cds_list_for_each_entry (page, &bus->touched_pages, in_touched)
+		weigh_page(page, page->fresh || page->gone);
+	cds_list_for_each_entry (ie, &bus->touched_ioeventfds, in_touched)
+		if (!ie->region && ie->space == BW_MMIO)
+			weigh_page_below(ie);
+}
+
+static void weigh_all_pages(struct bw_bus *bus)
+{
+	struct bw_page *page;
+
+	cds_list_for_each_entry (page, &bus->pages, in_bus)
+		weigh_place(page);
 }
 
 static bool mmio_changes(const struct bw_bus *bus)
@@ -88,20 +163,33 @@ static bool mmio_changes(const struct bw_bus *bus)
 	return false;
 }
 
+/*
+ * Only pages near what changes are weighed: no other can have to change. Its slots are in
+ * bus->changed if they do. What why_not_hot() asks is of the page and its region (touched, if it is
+ * another than before), of what lies over it (a region that covers it, or did, is touched, and
+ * meets its own), of an ioeventfd of the bus in it (touched; where the page is covered, that comes
+ * first), and of the offload (a new one unsettles all). The rest, a failure and slots found slow,
+ * happens between commits: that unsettles them, too.
+ */
 void pages_suspend(struct bw_bus *bus)
 {
-	struct bw_page *page;
-
-	if (!mmio_changes(bus))
+	if (cds_list_empty(&bus->pages) || !mmio_changes(bus))
 		return;
-	cds_list_for_each_entry (page, &bus->pages, in_bus)
-		weigh_page(page);
+	weigh_slots(bus);
+	weigh_touched(bus);
+	if (bus->spaces[BW_MMIO].dirty)
+		weigh_regions(bus);
+	/* pairs with the release in page_unsettle() */
+	if (__atomic_exchange_n(&bus->unsettled, false, __ATOMIC_ACQUIRE))
+		weigh_all_pages(bus);
 }
 
 void pages_resume(struct bw_bus *bus, bool committed)
 {
 	struct bw_page *page;
 
+	if (!bus->held_open)
+		return; /* none was suspended */
 	cds_list_for_each_entry (page, &bus->pages, in_bus) {
 		bool stays = committed ? !page->gone : !page->fresh;
 
@@ -109,6 +197,8 @@ void pages_resume(struct bw_bus *bus, bool committed)
 			poller_resume_page(page, committed ? &page->next_plan : &page->plan);
 		page->suspended = false;
 	}
+	if (!committed) /* who was weighed for that is to be weighed again */
+		__atomic_store_n(&bus->unsettled, true, __ATOMIC_RELAXED);
 	pages_let_close(bus);
 }
 
