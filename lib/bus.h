@@ -88,7 +88,7 @@ struct bw_ioeventfd {
 	struct place *place;
 	struct cds_list_head at_place;   /* in place->ioeventfds */
 	struct cds_list_head in_bus;     /* in bus->ioeventfds */
-	size_t in_region;                /* in region->doorbells */
+	size_t in_row;                   /* in region->doorbells, or bus->plain */
 	struct cds_list_head in_touched; /* in bus->touched_ioeventfds, or empty */
 };
 
@@ -157,7 +157,7 @@ struct bw_bus {
 	struct place_index index;
 	struct cds_list_head ioeventfds;
 	size_t nr_ioeventfds;
-	size_t nr_plain; /* those assigned to the bus itself */
+	struct row plain; /* those assigned to the bus itself */
 	struct cds_list_head regions;
 	struct cds_list_head touched_ioeventfds;
 	struct cds_list_head touched_regions;

@@ -31,7 +31,7 @@ static bool wanted_at(const struct bw_ioeventfd *ie, uint64_t *addr)
 	piece = flat_find(wanted_flat(bus, ie->space), *addr, ie->match.len);
 	if (!piece || piece->region != region)
 		return false;
-	return !bus->nr_plain ||
+	return !bus->plain.nr ||
 	       !index_collision(index_find(&bus->index, NULL, ie->space, *addr), &ie->match);
 }
 

@@ -85,32 +85,38 @@ static int reserve(struct row *row, size_t nr)
 	return 0;
 }
 
+static struct row *row_of(struct bw_bus *bus, struct bw_region *region)
+{
+	return region ? &region->doorbells : &bus->plain;
+}
+
 static int reserve_one(struct bw_bus *bus, struct bw_region *region)
 {
+	struct row *row = row_of(bus, region);
 	int err = reserve_keys(bus, bus->nr_ioeventfds + 1);
 
 	if (!err)
 		err = reserve(&bus->changed, bus->nr_ioeventfds + 1);
-	if (!err && region)
-		err = reserve(&region->doorbells, region->doorbells.nr + 1);
+	if (!err)
+		err = reserve(row, row->nr + 1);
 	return err;
 }
 
-static void enter_region(struct bw_ioeventfd *ie)
+static void enter_row(struct bw_ioeventfd *ie)
 {
-	struct row *row = &ie->region->doorbells;
+	struct row *row = row_of(ie->bus, ie->region);
 
-	ie->in_region = row->nr;
+	ie->in_row = row->nr;
 	row->at[row->nr++] = ie;
 }
 
-static void leave_region(struct bw_ioeventfd *ie)
+static void leave_row(struct bw_ioeventfd *ie)
 {
-	struct row *row = &ie->region->doorbells;
+	struct row *row = row_of(ie->bus, ie->region);
 	struct bw_ioeventfd *last = row->at[--row->nr];
 
-	row->at[ie->in_region] = last;
-	last->in_region = ie->in_region;
+	row->at[ie->in_row] = last;
+	last->in_row = ie->in_row;
 }
 
 int ioeventfd_want(struct bw_bus *bus, struct bw_ioeventfd **out, struct bw_region *region,
@@ -133,10 +139,8 @@ int ioeventfd_want(struct bw_bus *bus, struct bw_ioeventfd **out, struct bw_regi
 		return fail(-ENOMEM, "no memory for an ioeventfd");
 	ie->notifier = notifier_get(n);
 	cds_list_add_tail(&ie->in_bus, &bus->ioeventfds);
-	if (region)
-		enter_region(ie);
+	enter_row(ie);
 	bus->nr_ioeventfds++;
-	bus->nr_plain += !region;
 	touch_ioeventfd(ie);
 	PROBE_ASSIGN(ie, region, space, addr, match->len, n->name);
 	*out = ie;
@@ -156,10 +160,8 @@ void ioeventfd_destroy(struct bw_ioeventfd *ie)
 
 	index_remove(&bus->index, ie);
 	cds_list_del(&ie->in_bus);
-	if (ie->region)
-		leave_region(ie);
+	leave_row(ie);
 	bus->nr_ioeventfds--;
-	bus->nr_plain -= !ie->region;
 	if (ie->import)
 		import_put(ie->import);
 	page_claim_slot(ie, NULL);

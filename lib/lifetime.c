@@ -103,6 +103,7 @@ void bw_bus_free(struct bw_bus *bus)
 	}
 	near_fini(bus);
 	publish_fini(bus);
+	free(bus->plain.at);
 	free(bus->changed.at);
 	end_locks(bus);
 	free(bus);

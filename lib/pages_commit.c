@@ -13,11 +13,8 @@ static bool has_plain(const struct bw_bus *bus, uint64_t gpa)
 {
 	const struct bw_ioeventfd *ie;
 
-	if (!bus->nr_plain)
-		return false;
-	cds_list_for_each_entry (ie, &bus->ioeventfds, in_bus)
-		if (!ie->region && !ie->gone && ie->space == BW_MMIO &&
-		    ie->addr - gpa < BW_PAGE_SIZE)
+	row_for_each (ie, &bus->plain)
+		if (!ie->gone && ie->space == BW_MMIO && ie->addr - gpa < BW_PAGE_SIZE)
 			return true;
 	return false;
 }
