@@ -183,9 +183,9 @@ static int sleep_until_ready(struct bw_poller *p)
 }
 
 /* A consumer that looks again at once takes the ringer's line of cache away from it at every ring,
- * and costs the guest three times as much: some half a microsecond lets rings gather, and four times
- * that where several did. One that waits for an answer does not ring again before the next look,
- * and is not kept waiting. */
+ * and costs the guest three times as much: some half a microsecond lets rings gather, and four
+ * times that where several did. One that waits for an answer does not ring again before the next
+ * look, and is not kept waiting. */
 static void let_rings_gather(struct bw_poller *p)
 {
 	unsigned int pauses = p->most < MANY_RINGS ? GATHER_PAUSES : 4 * GATHER_PAUSES;
