@@ -13,9 +13,10 @@ scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 
 # probes ELF: "NAME ARGUMENTS" of each, once: a probe in an inlined function is there several times.
+# An argument is SIZE@OPERAND; some architectures' operands have blanks.
 probes() {
 	LC_ALL=C readelf -n "$1" | awk '$1 == "Name:" { name = $2 }
-		$1 == "Arguments:" { print name, NF - 1 }' | sort -u
+		$1 == "Arguments:" { print name, gsub(/ -?[0-9]+@/, "") }' | sort -u
 }
 
 "$@" -c -O2 -Wall -Wextra -Werror -DBELLWIRE_NO_PROBES -I"$root/include" "$root/lib/bus.c" \
