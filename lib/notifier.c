@@ -240,7 +240,8 @@ unlock:
 
 uint64_t notifier_take_swept(struct bw_notifier *n)
 {
-	if (!__atomic_load_n(&n->swept, __ATOMIC_RELAXED))
+	/* seq_cst, as the consumer's taking of pending: after it cleared queued */
+	if (!__atomic_load_n(&n->swept, __ATOMIC_SEQ_CST))
 		return 0;
 	return __atomic_exchange_n(&n->swept, 0, __ATOMIC_ACQUIRE);
 }

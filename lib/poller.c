@@ -150,7 +150,8 @@ int bw_poller_arm(struct bw_poller *p)
 	p->armed = true;
 	if (is_frozen(p))
 		return p->wake_fd;
-	if (__atomic_load_n(&p->nr_pages, __ATOMIC_RELAXED))
+	/* pairs with the addition in enter(), before its look at sleeping */
+	if (__atomic_load_n(&p->nr_pages, __ATOMIC_SEQ_CST))
 		err = poller_rest_pages(p);
 	if (!err && !p->todo && !__atomic_load_n(&p->ready, __ATOMIC_SEQ_CST))
 		return p->epoll_fd;

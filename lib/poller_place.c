@@ -127,7 +127,8 @@ static int enter(struct bw_poller *p, struct bw_page *page)
 	page->poller = p;
 	pthread_mutex_lock(&p->pages_lock);
 	cds_list_add_tail(&page->in_poller, &p->pages);
-	__atomic_add_fetch(&p->nr_pages, 1, __ATOMIC_RELAXED);
+	/* pairs with the look at it in bw_poller_arm(), after sleeping was set */
+	__atomic_add_fetch(&p->nr_pages, 1, __ATOMIC_SEQ_CST);
 	try_to_place(page);
 	pthread_mutex_unlock(&p->pages_lock);
 	pages_let_close(page->bus);
