@@ -185,7 +185,8 @@ struct bw_kvm_opts {
 	size_t size;
 	int vm_fd; /* borrowed until bw_bus_free() */
 	/* Memslots lent to doorbell pages until bw_bus_free(): the VMM uses none of
-	 * [first_slot, first_slot + nr_slots). 0: pages stay cold. If there are some,
+	 * [first_slot, first_slot + nr_slots). 0: pages stay cold, as they do off x86-64, where a
+	 * guest's stores into a device may go past the cache. If there are some,
 	 * KVM_X86_QUIRK_SLOT_ZAP_ALL is disabled for the VM where this KVM can: without that the
 	 * deletion of any memslot makes KVM forget all of the guest's memory. */
 	uint32_t first_slot, nr_slots;

@@ -5,8 +5,8 @@
  * Hot, each look exchanges the slots that are not idle with the idle value. A store comes before
  * the exchange, and is what it gives or was overwritten by what it gives, or after it, and is there
  * for the next look: so a delivery follows the last store, and none comes without one. The exchange
- * acquires: with the guest's store, which on x86 releases, whoever is told of the ring sees what
- * the guest stored before.
+ * acquires: with the guest's store, which on x86 releases, elsewhere with the barrier that a driver
+ * has before it, whoever is told of the ring sees what the guest stored before.
  *
  * From hot to cold the order is: let stores trap, then look once more. way->cool() returns when no
  * vCPU can store any more: KVM and the kernel have flushed every vCPU's translation, or the

@@ -24,6 +24,7 @@ struct asked {
 /* The KVM: what it has, and how it answers an assign. */
 static struct {
 	bool any_length, hypercalls, is_vm;
+	int slots;
 	int err;
 	struct asked asked[MAX_ASKED];
 	unsigned int nr;
@@ -39,6 +40,8 @@ static int answer(int err)
 
 static int check_extension(unsigned int extension)
 {
+	if (extension == KVM_CAP_NR_MEMSLOTS)
+		return kvm.slots;
 	return extension == KVM_CAP_IOEVENTFD ||
 	       (extension == KVM_CAP_IOEVENTFD_ANY_LENGTH && kvm.any_length) ||
 	       (extension == KVM_CAP_HYPERV_EVENTFD && kvm.hypercalls);
@@ -238,6 +241,28 @@ static void a_second_offload_is_refused(void **state)
 	bw_bus_free(bus);
 }
 
+/* Elsewhere a guest's stores may go past the cache: they would be lost. */
+static void doorbell_pages_may_be_hot_on_x86_alone(void **state)
+{
+	struct bw_kvm_opts opts = { .size = sizeof(opts),
+				    .vm_fd = STDOUT_FILENO,
+				    .nr_slots = 1,
+				    .page_way = BW_PAGE_WAY_SLOT };
+	struct bw_bus *bus = make_bus();
+	bool is_x86 = false;
+
+	(void)state;
+#ifdef __x86_64__
+	is_x86 = true;
+#endif
+	memset(&kvm, 0, sizeof(kvm));
+	kvm.is_vm = true;
+	kvm.slots = 1;
+	assert_int_equal(bw_bus_offload_kvm(bus, &opts), 0);
+	assert_int_equal(bw_bus_caps(bus) & BW_CAP_PAGE, is_x86 ? BW_CAP_PAGE : 0);
+	bw_bus_free(bus);
+}
+
 /* Whether it warns of a write of so many bytes. */
 static bool warns(struct bw_bus *bus, enum bw_space space, uint64_t addr, uint32_t len)
 {
@@ -298,6 +323,7 @@ int main(void)
 		cmocka_unit_test(what_kvm_answers_is_what_assign_answers),
 		cmocka_unit_test(an_fd_that_is_no_vm_is_refused),
 		cmocka_unit_test(a_second_offload_is_refused),
+		cmocka_unit_test(doorbell_pages_may_be_hot_on_x86_alone),
 		cmocka_unit_test(explain_knows_which_ranges_kvm_mixes_up),
 		cmocka_unit_test(explain_knows_that_any_length_may_take_reads),
 	};
