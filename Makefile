@@ -36,6 +36,7 @@ nightly: all
 	@scripts/deps nested
 	@scripts/deps package
 	@scripts/deps browser
+	@scripts/deps cross
 	@scripts/nightly $(JOBS)
 
 format:
