@@ -10,6 +10,9 @@
 #define HYPERV_MAX_CONNECTION_ID 0xffffffu /* KVM_HYPERV_CONN_ID_MASK */
 
 enum { LEN_ANY, LEN_1, LEN_2, LEN_4, LEN_8, LEN_OTHER };
+/* Values are put together from bytes: see written_value(). */
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ && sizeof(void *) == 8,
+	       "libbellwire is for 64-bit little-endian hosts");
 _Static_assert(LEN_OTHER + 1 == NR_LEN_CODES, "all codes are counted");
 
 static const uint8_t len_codes[9] = { LEN_ANY,   LEN_1,     LEN_2,     LEN_OTHER, LEN_4,
