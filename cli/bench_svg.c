@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * The chart: a script for gnuplot, which draws into a file that is already open.
+ * The chart: a script for gnuplot, whose drawing goes to a file that is already open.
  */
+#define _GNU_SOURCE
 #include "cli/bench.h"
 #include "cli/cli.h"
 #include "cli/gnuplot.h"
@@ -10,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #define WIDTH 960
@@ -150,9 +152,49 @@ static void script(FILE *out, const void *opaque)
 	print_script(out, opaque);
 }
 
+/* 0 or -errno. */
+static int copy_all(int from, int to)
+{
+	char text[4096];
+	ssize_t got, written;
+
+	while ((got = read(from, text, sizeof(text))) > 0)
+		for (char *at = text; got > 0; at += written, got -= written) {
+			written = write(to, at, (size_t)got);
+			if (written < 0)
+				return -errno;
+		}
+	return got < 0 ? -errno : 0;
+}
+
+/* All of it or nothing: half a chart looks like one to whoever does not open it. */
+static int save(const char *file, int drawing, int fd)
+{
+	int err = gnuplot_size(fd) > 0 && ftruncate(fd, 0) < 0 ? -errno : 0;
+
+	if (!err)
+		err = lseek(drawing, 0, SEEK_SET) < 0 ? -errno : copy_all(drawing, fd);
+	if (!err)
+		return CLI_OK;
+	cli_failed("%s: %s", file, strerror(-err));
+	if (gnuplot_size(fd) > 0 && ftruncate(fd, 0) < 0)
+		cli_failed("%s: what is there is no whole chart", file);
+	return CLI_FAILED;
+}
+
+/* By way of memory: gnuplot does not say whether it could write what it drew. */
 int bench_svg_write(const struct bench_report *report, int fd)
 {
+	int drawing, status;
+
 	if (chart_height(report) == TITLE_HEIGHT)
 		return cli_failed("nothing to draw");
-	return gnuplot_draw(script, report, fd);
+	drawing = memfd_create("chart", MFD_CLOEXEC);
+	if (drawing < 0)
+		return cli_failed("a chart: %s", strerror(errno));
+	status = gnuplot_draw(script, report, drawing);
+	if (status == CLI_OK)
+		status = save(report->opts->svg, drawing, fd);
+	close(drawing);
+	return status;
 }

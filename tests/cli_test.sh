@@ -244,8 +244,13 @@ if type gnuplot >/dev/null 2>&1; then
 		assert "elided-mmio" in text and "ioeventfd-pio" in text and "old" not in text.split()
 	END
 	result "the chart is an SVG with a bar for each path"
+
+	run bench "${few[@]}" --path null-pio --svg /dev/full
+	[ $status = 1 ] && grep -q '^null-pio ' out && grep -q '/dev/full: No space left' err
+	result "a chart that the disk has no room for is a failure"
 else
 	skip "the chart is an SVG with a bar for each path" "no gnuplot"
+	skip "a chart that the disk has no room for is a failure" "no gnuplot"
 fi
 
 # A shell's background job would ignore SIGINT.
