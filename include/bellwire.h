@@ -626,8 +626,9 @@ void bw_poller_stop(struct bw_poller *p);
  * all), and returns how many. Never sleeps. */
 int bw_poller_poll(struct bw_poller *p, unsigned int budget);
 
-/* Before the caller sleeps: the fd to sleep on (POLLIN), owned by the poller, or -EAGAIN: something
- * came, or a page is hot and worth more looks: poll first. After waking call bw_poller_poll(). */
+/* Before the caller sleeps, each time: the fd to sleep on (POLLIN), owned by the poller, or
+ * -EAGAIN: something came, or a page is hot and worth more looks: poll first. While the poller is
+ * frozen it is another fd. After waking call bw_poller_poll(). */
 int bw_poller_arm(struct bw_poller *p);
 
 /* Serves the page too: makes it hot and cold, and delivers what its slots hold. A page is in one
