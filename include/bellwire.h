@@ -35,7 +35,9 @@
  * store that the ringing vCPU made before it, on every path.
  *
  * Fork. A child may not use its parent's bus: every control call there fails with -EIO, as KVM's
- * ioctls do, but for the *_free calls, which only close the child's copies of the fds. A bus of its
+ * ioctls do, but for the *_free calls, which only close the child's copies of the fds. Nor its
+ * parent's pollers, but to free them, nor bw_notifier_fd() of what is in one: a poller's epoll set
+ * is the same in both, and what a child takes out of it no longer wakes the parent. A bus of its
  * own it may make only if no other thread of the parent used the library while it forked, or if
  * the parent wraps fork() in urcu_bp_before_fork(), _after_fork_parent() and _after_fork_child().
  *
