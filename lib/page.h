@@ -66,6 +66,7 @@ struct bw_page {
 
 	bool fresh, gone; /* in this transaction */
 	bool suspended;   /* by this commit */
+	bool held_away;   /* until that resumes it: its plan is the old one. Under pages_lock */
 	struct page_plan next_plan;
 	struct cds_list_head in_bus, in_poller, in_touched;
 };

@@ -45,7 +45,7 @@ static void try_to_place(struct bw_page *page)
 	struct bw_poller *p = page->poller;
 	int err;
 
-	if (page->state != PAGE_AWAY || page->plan.why_not || page->failed ||
+	if (page->held_away || page->state != PAGE_AWAY || page->plan.why_not || page->failed ||
 	    page->policy.kind == BW_PAGE_COLD || __atomic_load_n(&p->frozen, __ATOMIC_RELAXED))
 		return;
 	err = place(page);
@@ -61,12 +61,14 @@ void poller_suspend_page(struct bw_page *page)
 		return;
 	pthread_mutex_lock(&p->pages_lock);
 	page_withdraw(page);
+	page->held_away = true; /* a thaw may come in between */
 	pthread_mutex_unlock(&p->pages_lock);
 }
 
 static void resume(struct bw_page *page, const struct page_plan *plan)
 {
 	page->plan = *plan;
+	page->held_away = false;
 	__atomic_store_n(&page->failed, NULL, __ATOMIC_RELAXED);
 	page_collect_slots(page);
 }

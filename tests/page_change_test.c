@@ -7,6 +7,7 @@
 #include "../lib/notifier.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <time.h>
 
 #define SLOT (BASE + PAGE_OFFSET)
@@ -260,6 +261,85 @@ static void a_bus_is_freed_before_the_poller_of_its_pages(void **state)
 	bw_notifier_free(s.n);
 }
 
+/* ---- a thaw in the middle of a commit ---- */
+
+static struct {
+	uint64_t frozen_at; /* where the frozen poller's page is mapped; 0: nowhere */
+	bool commits, thawed;
+} moving;
+
+static int map_noted(void *opaque, uint64_t gpa, void *memory)
+{
+	(void)memory;
+	if (opaque == &moving && gpa % (2 * REGION_LEN) == PAGE_OFFSET)
+		moving.frozen_at = gpa;
+	return 0;
+}
+
+/* Of the other page, by the commit: it goes on after the thaw, and when the consumer has looked. */
+static void unmap_after_the_thaw(void *opaque, uint64_t gpa)
+{
+	(void)opaque;
+	if (gpa % (2 * REGION_LEN) == PAGE_OFFSET) {
+		moving.frozen_at = 0;
+		return;
+	}
+	__atomic_store_n(&moving.commits, true, __ATOMIC_SEQ_CST);
+	while (!__atomic_load_n(&moving.thawed, __ATOMIC_SEQ_CST))
+		sched_yield();
+	nanosleep(&(struct timespec){ .tv_nsec = 20000000 }, NULL);
+}
+
+static struct bw_region *regions[2]; /* of the poller that is frozen, and of the other */
+
+static void *move_both(void *arg)
+{
+	struct bw_bus *bus = arg;
+
+	assert_int_equal(bw_bus_begin(bus), 0);
+	for (unsigned int i = 0; i < 2; i++)
+		assert_int_equal(bw_region_map(regions[i], BASE + (2 + i) * REGION_LEN), 0);
+	assert_int_equal(bw_bus_commit(bus), 0);
+	return NULL;
+}
+
+static void a_thaw_brings_no_page_back_to_where_it_was(void **state)
+{
+	struct bw_emulator_opts emulator = { .size = sizeof(emulator),
+					     .map = map_noted,
+					     .unmap = unmap_after_the_thaw,
+					     .opaque = &moving };
+	struct bw_region_opts opts = { .size = sizeof(opts), .space = BW_MMIO, .len = REGION_LEN };
+	struct bw_bus *bus = make_bus();
+	struct bw_poller *pollers[2];
+	pthread_t mover;
+
+	(void)state;
+	assert_int_equal(bw_bus_offload_emulator(bus, &emulator), 0);
+	for (unsigned int i = 0; i < 2; i++) {
+		assert_int_equal(bw_region_new(bus, &regions[i], &opts), 0);
+		assert_int_equal(bw_region_map(regions[i], BASE + i * REGION_LEN), 0);
+		assert_int_equal(bw_poller_new(&pollers[i]), 0);
+		assert_int_equal(bw_poller_add_page(pollers[i], must_page(regions[i], BW_PAGE_HOT)),
+				 0);
+		assert_int_equal(bw_poller_poll(pollers[i], 0), 0);
+	}
+	assert_int_equal(moving.frozen_at, BASE + PAGE_OFFSET);
+	assert_int_equal(bw_poller_freeze(pollers[0]), 0);
+	assert_int_equal(pthread_create(&mover, NULL, move_both, bus), 0);
+	while (!__atomic_load_n(&moving.commits, __ATOMIC_SEQ_CST))
+		sched_yield();
+	bw_poller_thaw(pollers[0]);
+	__atomic_store_n(&moving.thawed, true, __ATOMIC_SEQ_CST);
+	assert_int_equal(bw_poller_poll(pollers[0], 0), 0);
+	pthread_join(mover, NULL);
+	assert_int_equal(bw_poller_poll(pollers[0], 0), 0);
+	assert_int_equal(moving.frozen_at, BASE + 2 * REGION_LEN + PAGE_OFFSET);
+	for (unsigned int i = 0; i < 2; i++)
+		bw_poller_free(pollers[i]);
+	bw_bus_free(bus);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -272,6 +352,7 @@ int main(void)
 		cmocka_unit_test(a_frozen_poller_can_be_stopped),
 		cmocka_unit_test(an_emulator_is_asked_by_one_thread_at_a_time),
 		cmocka_unit_test(a_bus_is_freed_before_the_poller_of_its_pages),
+		cmocka_unit_test(a_thaw_brings_no_page_back_to_where_it_was),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
