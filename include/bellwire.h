@@ -193,8 +193,9 @@ struct bw_kvm_opts {
 	 * deletion of any memslot makes KVM forget all of the guest's memory. */
 	uint32_t first_slot, nr_slots;
 	/* AUTO: SLOT where that quirk is off, else WRITE_PROTECT where userfaultfd(2) may watch
-	 * faults of the kernel, else pages stay cold. A page whose switches by SLOT were found to
-	 * take more than 2 ms is placed by WRITE_PROTECT from its next change on, if it can be. */
+	 * faults of the kernel, else pages stay cold. Once switches by SLOT were found to take more
+	 * than 2 ms all pages are placed by WRITE_PROTECT from the next change of MMIO on, if they
+	 * can be. */
 	enum bw_page_way page_way;
 };
 

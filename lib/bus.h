@@ -165,6 +165,8 @@ struct bw_bus {
 	struct cds_list_head pages; /* all doorbell pages */
 	bool held_open;             /* no page may be write-protected, see page_way.c */
 	bool unsettled;             /* a page wants to be weighed whatever is touched */
+	bool slot_is_slow;          /* for a page of it: a consumer has measured that */
+	bool gives_slots_up;        /* so a commit has found: see pages_commit.c */
 	struct cds_list_head touched_pages;
 	struct cds_list_head imports; /* the drop-in's eventfds */
 

@@ -140,10 +140,8 @@ static int timed(struct bw_page *page, int (*change)(struct bw_page *page))
 		return err;
 	policy_switched(&page->policy, now, now - start);
 	if (page->plan.way == &page_way_slot && page->policy.switches >= SOME_SWITCHES &&
-	    page->policy.switch_ns > SLOW_SWITCH_NS && !page->slot_is_slow) {
-		__atomic_store_n(&page->slot_is_slow, true, __ATOMIC_RELAXED);
-		page_unsettle(page);
-	}
+	    page->policy.switch_ns > SLOW_SWITCH_NS)
+		__atomic_store_n(&page->bus->slot_is_slow, true, __ATOMIC_RELAXED);
 	return 0;
 }
 

@@ -61,7 +61,6 @@ struct bw_page {
 	bool watched;       /* fault_fd is in the poller's epoll set */
 	const char *failed; /* why it could not be placed where the plan has it, or NULL */
 	struct page_policy policy;
-	bool slot_is_slow; /* so that another way is worth it, if there is one */
 	uint64_t deliveries;
 
 	bool fresh, gone; /* in this transaction */
@@ -94,8 +93,8 @@ void page_close_faults(struct bw_page *page);
  * when the page is cold again, and nobody would be told of it any more. -errno. */
 int page_let_store_in(struct bw_page *page);
 
-/* The next commit in MMIO is to ask anew where the page may be and how, as it failed to be placed
- * or its way was found slow. Called after that was stored. */
+/* The next commit in MMIO is to ask anew where the page may be and how, as it failed to be placed.
+ * Called after that was stored. */
 static inline void page_unsettle(struct bw_page *page)
 {
 	/* pairs with the exchange in pages_suspend() */

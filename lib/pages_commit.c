@@ -42,9 +42,7 @@ static const char *why_not_hot(const struct bw_page *page, uint64_t *gpa,
 		return "an ioeventfd of the bus itself lies in it";
 	if (!bus->offload || !bus->offload->page_way)
 		return "the bus has no offload for doorbell pages";
-	*way = bus->offload->page_way(bus->offload_state,
-				      __atomic_load_n(&page->slot_is_slow, __ATOMIC_RELAXED),
-				      &why_not);
+	*way = bus->offload->page_way(bus->offload_state, bus->gives_slots_up, &why_not);
 	return *way ? NULL : why_not;
 }
 
@@ -160,24 +158,39 @@ static bool mmio_changes(const struct bw_bus *bus)
 	return false;
 }
 
+/* From this commit on, if that is new: then for all pages, as a bus has them of one way only. KVM
+ * waits for all vCPUs when a consumer switches a memslot, also for one that waits at a protected
+ * page until this very consumer lets it in. */
+static bool give_slots_up(struct bw_bus *bus)
+{
+	bool gave_up = bus->gives_slots_up;
+
+	bus->gives_slots_up = __atomic_load_n(&bus->slot_is_slow, __ATOMIC_RELAXED);
+	return bus->gives_slots_up != gave_up;
+}
+
 /*
  * Only pages near what changes are weighed: no other can have to change. Its slots are in
  * bus->changed if they do. What why_not_hot() asks is of the page and its region (touched, if it is
  * another than before), of what lies over it (a region that covers it, or did, is touched, and
  * meets its own), of an ioeventfd of the bus in it (touched; where the page is covered, that comes
  * first), and of the offload (a new one unsettles all). The rest, a failure and slots found slow,
- * happens between commits: that unsettles them, too.
+ * happens between commits, and has all of them weighed.
  */
 void pages_suspend(struct bw_bus *bus)
 {
+	bool all;
+
 	if (cds_list_empty(&bus->pages) || !mmio_changes(bus))
 		return;
+	/* pairs with the release in page_unsettle() */
+	all = __atomic_exchange_n(&bus->unsettled, false, __ATOMIC_ACQUIRE);
+	all |= give_slots_up(bus);
 	weigh_slots(bus);
 	weigh_touched(bus);
 	if (bus->spaces[BW_MMIO].dirty)
 		weigh_regions(bus);
-	/* pairs with the release in page_unsettle() */
-	if (__atomic_exchange_n(&bus->unsettled, false, __ATOMIC_ACQUIRE))
+	if (all)
 		weigh_all_pages(bus);
 }
 

@@ -205,7 +205,7 @@ static void make_it_slow(struct stage *s, struct bw_poller *poller)
 	quicker = page_way_slot;
 	assert_int_equal(bw_poller_add_page(poller, s->page), 0);
 	s->hypervisor.is_slow = true;
-	for (unsigned int i = 0; !s->page->slot_is_slow; i++) {
+	for (unsigned int i = 0; !s->bus->slot_is_slow; i++) {
 		assert_true(i < SWITCHES);
 		assert_int_equal(bw_region_map(s->region, BASE + i % 2 * BW_PAGE_SIZE), 0);
 		bw_poller_poll(poller, 0);
