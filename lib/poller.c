@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <time.h>
+#include <unistd.h>
 #include <urcu/arch.h>
 
 #define EVENTS 64
@@ -37,6 +38,8 @@ int poller_watch(struct bw_poller *p, int fd, enum watched *what)
 {
 	struct epoll_event event = { .events = EPOLLIN, .data.ptr = what };
 
+	if (p->pid != getpid())
+		return -EIO;
 	return epoll_ctl(p->epoll_fd, EPOLL_CTL_ADD, fd, &event) ? -errno : 0;
 }
 

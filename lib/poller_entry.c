@@ -18,6 +18,7 @@
 
 #include <string.h>
 #include <sys/epoll.h>
+#include <unistd.h>
 
 static _Thread_local const struct bw_poller *calling; /* whose callback this thread is in */
 
@@ -78,7 +79,8 @@ int poller_entry_watch(struct poller_entry *e, int fd)
 
 void poller_entry_unwatch(struct poller_entry *e, int fd)
 {
-	epoll_ctl(e->poller->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
+	if (e->poller->pid == getpid())
+		epoll_ctl(e->poller->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
 	__atomic_sub_fetch(&e->poller->watched, 1, __ATOMIC_RELAXED);
 }
 

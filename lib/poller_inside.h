@@ -71,7 +71,8 @@ struct bw_poller {
 
 uint64_t poller_now_ns(void);
 
-/* Wakes the consumer when fd has something, which what says. -errno. */
+/* Wakes the consumer when fd has something, which what says. -errno; -EIO: in a forked child, whose
+ * epoll set is its parent's, too. */
 int poller_watch(struct bw_poller *p, int fd, enum watched *what);
 
 /* ---- poller_entry.c ---- */

@@ -173,6 +173,33 @@ static void freeing_a_poller_in_a_child_leaves_the_parents_watching(void **state
 	free_family(&f);
 }
 
+static int change_the_set(void *arg)
+{
+	struct family *f = arg;
+	struct bw_notifier *other;
+
+	bw_poller_del(f->p, f->n);
+	if (bw_notifier_new(&other, "other") || bw_notifier_fd(other) < 0)
+		return 1;
+	return bw_poller_add(f->p, other, count_rings, NULL) == -EIO ? 0 : 2;
+}
+
+static void a_child_takes_nothing_out_of_its_parents_poller(void **state)
+{
+	struct family f;
+	uint64_t rings = 0;
+
+	(void)state;
+	make_family(&f);
+	assert_true(bw_notifier_fd(f.n) >= 0);
+	assert_int_equal(bw_poller_add(f.p, f.n, count_rings, &rings), 0);
+	assert_int_equal(in_child(change_the_set, &f), 0);
+	bw_notifier_ring(f.n);
+	assert_int_equal(bw_poller_poll(f.p, 0), 1);
+	assert_int_equal(rings, 1);
+	free_family(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -180,6 +207,7 @@ int main(void)
 		cmocka_unit_test(calls_of_a_child_that_cannot_fail_do_nothing),
 		cmocka_unit_test(freeing_a_bus_in_a_child_closes_the_childs_fds_only),
 		cmocka_unit_test(freeing_a_poller_in_a_child_leaves_the_parents_watching),
+		cmocka_unit_test(a_child_takes_nothing_out_of_its_parents_poller),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
