@@ -74,13 +74,13 @@ struct key match_key(unsigned int space, uint64_t addr, const struct bw_match *m
 	};
 }
 
-/* The top bit of each byte of tags that is this tag, and perhaps of one above it that is not. */
-static uint64_t with_tag(uint64_t tags, uint8_t tag)
+/* The top bit of each of the tags that is this one, and perhaps of one above it that is not. */
+static uint64_t with_tag(uint64_t tags, uint16_t tag)
 {
-	const uint64_t ones = 0x0101010101010101u;
+	const uint64_t ones = UINT64_MAX / UINT16_MAX;
 	uint64_t differ = tags ^ ones * tag;
 
-	return (differ - ones) & ~differ & ones << 7;
+	return (differ - ones) & ~differ & ones << (TAG_BITS - 1);
 }
 
 /* Without a value in the shape the slot keeps there what others write, see count_ring(). */
@@ -100,25 +100,49 @@ static bool takes(const struct slot *s, uint64_t generation, const struct key *k
 
 /* Which slot of a group to look at is computed and not branched to: a processor that guessed would
  * read the slot it guessed, and take that line of cache from the thread that counts in it. */
-static struct slot *probe(struct table *t, uint64_t generation, const struct key *key)
+static inline struct slot *look(struct table *t, uint64_t generation, const struct key *key,
+				uint64_t hash, size_t group)
 {
-	uint64_t hashed = key_hash(t, key);
-	size_t home = home_of(t, hashed) / GROUP, last = t->mask / GROUP;
+	uint64_t tags = __atomic_load_n(&t->tags[group], __ATOMIC_RELAXED);
+	uint64_t fits = with_tag(tags, tag_of(hash));
 
-	for (size_t i = 0;; i++) {
-		size_t at = (home + i) & last;
-		uint64_t tags = __atomic_load_n(&t->tags[at], __ATOMIC_RELAXED);
-		uint64_t fits = with_tag(tags, tag_of(hashed));
+	for (; fits; fits &= fits - 1) {
+		struct slot *s =
+			&t->slots[group * GROUP + (size_t)__builtin_ctzll(fits) / TAG_BITS];
 
-		for (; fits; fits &= fits - 1) {
-			struct slot *s = &t->slots[at * GROUP + (size_t)__builtin_ctzll(fits) / 8];
-
-			if (takes(s, generation, key))
-				return s;
-		}
-		if (i >= __atomic_load_n(&t->reaches[home], __ATOMIC_RELAXED))
-			return NULL;
+		if (takes(s, generation, key))
+			return s;
 	}
+	return NULL;
+}
+
+/* In the groups behind its home, which was full when it came: one key in thirty. */
+static __attribute__((noinline)) struct slot *
+look_farther(struct table *t, uint64_t generation, uint64_t addr, uint32_t shape, uint64_t value)
+{
+	struct key key = { addr, value, shape };
+	uint64_t hash = key_hash(t, &key);
+	size_t home = home_of(t, hash) / GROUP;
+	size_t reach = __atomic_load_n(&t->reaches[home], __ATOMIC_RELAXED);
+	struct slot *found = NULL;
+
+	for (size_t i = 1; i <= reach && !found; i++)
+		found = look(t, generation, &key, hash, (home + i) & t->mask / GROUP);
+	return found;
+}
+
+/* The key by its parts: they stay in registers. */
+static struct slot *probe(struct table *t, uint64_t generation, uint64_t addr, uint32_t shape,
+			  uint64_t value)
+{
+	struct key key = { addr, value, shape };
+	uint64_t hash = key_hash(t, &key);
+	size_t home = home_of(t, hash) / GROUP;
+	struct slot *found = look(t, generation, &key, hash, home);
+
+	if (found || !__atomic_load_n(&t->reaches[home], __ATOMIC_RELAXED))
+		return found;
+	return look_farther(t, generation, addr, shape, value);
 }
 
 static bool in_use(uint64_t shapes, uint32_t shape)
@@ -133,20 +157,16 @@ struct slot *match_find(struct table *t, uint64_t generation, uint64_t shapes,
 	uint32_t any = make_shape(access->space, LEN_ANY, false);
 	uint32_t sized = make_shape(access->space, code, false);
 	uint32_t valued = make_shape(access->space, code, true);
-	struct key key = { .addr = access->addr, .shape = any };
-	struct slot *found = in_use(shapes, any) ? probe(t, generation, &key) : NULL;
+	struct slot *found = NULL;
 
+	if (in_use(shapes, any))
+		found = probe(t, generation, access->addr, any, 0);
 	if (found || code == LEN_OTHER || code == LEN_ANY)
 		return found;
-	if (in_use(shapes, sized)) {
-		key.shape = sized;
-		found = probe(t, generation, &key);
-	}
-	if (!found && in_use(shapes, valued)) {
-		key.shape = valued;
-		key.value = written_value(access);
-		found = probe(t, generation, &key);
-	}
+	if (in_use(shapes, sized))
+		found = probe(t, generation, access->addr, sized, 0);
+	if (!found && in_use(shapes, valued))
+		found = probe(t, generation, access->addr, valued, written_value(access));
 	return found;
 }
 
@@ -154,14 +174,14 @@ unsigned int match_find_other_widths(struct table *t, uint64_t generation, uint6
 				     const struct bw_access *access,
 				     struct slot *found[MAX_NEAR_WIDTHS])
 {
-	struct key key = { .addr = access->addr };
 	unsigned int nr = 0;
 
 	for (uint32_t code = LEN_1; code <= LEN_8; code++) {
-		key.shape = make_shape(access->space, code, false);
-		if (code == len_code(access->len) || !in_use(shapes, key.shape))
+		uint32_t shape = make_shape(access->space, code, false);
+
+		if (code == len_code(access->len) || !in_use(shapes, shape))
 			continue;
-		found[nr] = probe(t, generation, &key);
+		found[nr] = probe(t, generation, access->addr, shape, 0);
 		nr += found[nr] != NULL;
 	}
 	return nr;

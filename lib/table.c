@@ -24,7 +24,7 @@
 #define CACHE_LINE ((size_t)64)
 #define HUGE_PAGE ((size_t)2 << 20)
 
-/* Half of the slots in use: one key in a hundred finds its group full. */
+/* Half of the slots in use: one key in thirty finds its group full. */
 static bool too_full(size_t keys, size_t slots)
 {
 	return keys > slots / 2;
@@ -82,12 +82,12 @@ void table_fetch(const struct table *t, const struct key *key)
 	__builtin_prefetch(&t->slots[home_of(t, key_hash(t, key))], 1);
 }
 
-static void set_tag(struct table *t, size_t at, uint8_t tag)
+static void set_tag(struct table *t, size_t at, uint16_t tag)
 {
 	uint64_t *tags = &t->tags[at / GROUP];
-	unsigned int shift = at % GROUP * 8;
+	unsigned int shift = at % GROUP * TAG_BITS;
 
-	__atomic_store_n(tags, (*tags & ~((uint64_t)0xff << shift)) | (uint64_t)tag << shift,
+	__atomic_store_n(tags, (*tags & ~((uint64_t)UINT16_MAX << shift)) | (uint64_t)tag << shift,
 			 __ATOMIC_RELAXED);
 }
 

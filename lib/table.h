@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * The hash table of keys: slots in groups of eight.
+ * The hash table of keys: slots in groups of four.
  *
  * Every slot says from which generation of the view it can be seen and until which: a writer may
  * prepare any number of changes while readers go on in the generation they started with.
  *
  * A ring writes to its slot. So that threads which ring different doorbells do not pass lines of
  * cache to and fro, a lookup reads no slot but the one it is after: what it needs to pass the
- * others by, a byte of their hash, is in an array of its own, which only changes of the bus write.
+ * others by, 15 bits of their hash, is in an array of its own, which only changes of the bus write.
  */
 #ifndef BELLWIRE_TABLE_H
 #define BELLWIRE_TABLE_H
@@ -45,16 +45,17 @@ struct slot {
 };
 _Static_assert(sizeof(struct slot) == 64, "a slot is one line of cache");
 
-#define GROUP 8u /* slots, whose tags are compared at once */
+#define GROUP 4u /* slots, whose tags are compared at once */
+#define TAG_BITS (64 / GROUP)
 
-#define MAX_REACH 15u /* groups: what a lookup may cost */
+#define MAX_REACH 31u /* groups: what a lookup may cost */
 
 struct table {
 	size_t mask;   /* slots - 1 */
 	size_t in_use; /* slots that are not free */
 	uint64_t seed[2];
 	/* of each group, behind the slots */
-	uint64_t *tags;    /* a byte for each slot, the first the lowest; 0: the slot is free */
+	uint64_t *tags;    /* 16 bits for each slot, the first the lowest; 0: the slot is free */
 	uint32_t *reaches; /* how many groups on, round the end, keys whose home it is may lie */
 	_Alignas(64) struct slot slots[];
 };
@@ -86,10 +87,10 @@ static inline size_t home_of(const struct table *t, uint64_t hash)
 	return hash >> 32 & t->mask;
 }
 
-/* From bits above the home's, in a table of less than 2 GiB. Never 0, which a free slot has. */
-static inline uint8_t tag_of(uint64_t hash)
+/* From other bits than the home. Never 0, which a free slot has. */
+static inline uint16_t tag_of(uint64_t hash)
 {
-	return (uint8_t)(hash >> 57 | 0x80);
+	return (uint16_t)(hash >> 16 | 1u << (TAG_BITS - 1));
 }
 
 /* An empty table with room for at least this many keys. NULL: no memory. */
