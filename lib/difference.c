@@ -62,8 +62,8 @@ static int weigh(struct bw_ioeventfd *ie, bool must)
 		bus->shape_uses[key.shape]++;
 	}
 	if (ie->active) {
-		/* pairs with the load in probe(): those who see it are of this generation or older
-		 */
+		/* relaxed: who is of the next generation sees it with the view, and to older ones
+		 * both values say the same */
 		__atomic_store_n(&ie->active->until, bus->view->generation + 1, __ATOMIC_RELAXED);
 		bus->shape_uses[key.shape]--;
 	}

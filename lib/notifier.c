@@ -144,7 +144,8 @@ void notifier_ring_swept(struct bw_notifier *n, const struct bw_poller *finder, 
 		notifier_ring(n);
 		return;
 	}
-	/* seq_cst, and the entry anew, for poller_add() again: it may be another by now, or none */
+	/* seq_cst, and the entry anew, for bw_poller_add() again: it may be another by now, or
+	 * none */
 	__atomic_add_fetch(&n->swept, 1, __ATOMIC_SEQ_CST);
 	entry = __atomic_load_n(&n->entry, __ATOMIC_SEQ_CST);
 	if (!entry)
