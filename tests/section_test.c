@@ -5,10 +5,10 @@
  * --wrap for the two functions.
  */
 #include "world.h"
+#include "../lib/bus.h"
 #include "../lib/rcu.h"
 
-struct bw_region;
-struct bw_notifier;
+#include <sched.h>
 
 void __real_region_pin(struct bw_region *region);
 bool __real_notifier_ring(struct bw_notifier *n);
@@ -101,12 +101,58 @@ static void what_nobody_takes_is_shown_outside(void **state)
 	bw_bus_free(bus);
 }
 
+/* ---- what a commit has published, while it waits for those who came before ---- */
+
+struct visitor {
+	struct bw_bus *bus;
+	bool inside;
+	int result;
+};
+
+static const struct view *view_of(struct bw_bus *bus)
+{
+	return __atomic_load_n(&bus->view, __ATOMIC_ACQUIRE);
+}
+
+/* Its section keeps the commit from ending, so what it finds was there when the view was. */
+static void *ring_once_it_is_published(void *opaque)
+{
+	struct visitor *v = opaque;
+	const struct view *before = view_of(v->bus);
+
+	rcu_enter();
+	__atomic_store_n(&v->inside, true, __ATOMIC_RELEASE);
+	while (view_of(v->bus) == before)
+		sched_yield();
+	v->result = write_to(v->bus, BW_PIO, 0x60, 1, 0);
+	rcu_leave();
+	return NULL;
+}
+
+static void a_generation_finds_its_keys_from_its_first_moment(void **state)
+{
+	struct bw_notifier *n = make_notifier(NULL);
+	struct visitor v = { .bus = make_bus() };
+	pthread_t thread;
+
+	(void)state;
+	assert_int_equal(pthread_create(&thread, NULL, ring_once_it_is_published, &v), 0);
+	while (!__atomic_load_n(&v.inside, __ATOMIC_ACQUIRE))
+		sched_yield();
+	must_assign(v.bus, BW_PIO, 0x60, of_len(1), n);
+	pthread_join(thread, NULL);
+	assert_int_equal(v.result, BW_SIGNALLED);
+	bw_bus_free(v.bus);
+	bw_notifier_free(n);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(a_region_is_pinned_in_the_section_that_found_it, forget),
 		cmocka_unit_test_setup(a_ring_is_made_in_the_section_that_found_it, forget),
 		cmocka_unit_test_setup(what_nobody_takes_is_shown_outside, forget),
+		cmocka_unit_test(a_generation_finds_its_keys_from_its_first_moment),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
