@@ -217,11 +217,13 @@ void pages_publish(struct bw_bus *bus)
 	struct bw_page *page;
 
 	cds_list_for_each_entry (page, &bus->touched_pages, in_touched)
+		if (!page->gone)
+			/* pairs with the load in live_page() */
+			__atomic_store_n(&page->live, true, __ATOMIC_RELEASE);
+	/* only now: of one that takes another's place, see page_at() */
+	cds_list_for_each_entry (page, &bus->touched_pages, in_touched)
 		if (page->gone)
 			chains_remove(page->region->pages, &page->link);
-		else
-			/* pairs with the load in page_at() */
-			__atomic_store_n(&page->live, true, __ATOMIC_RELEASE);
 }
 
 /* In one transaction another may have taken its place, or give it back: then that has the slots. */

@@ -11,6 +11,7 @@
 #define BASE 0x100000000000u
 #define STRIDE 0x11000u /* pages do not touch */
 #define MANY 1000u
+#define REPLACEMENTS 60u
 #define LONG_CHAIN 16u /* of a hash with as many chains: one in 10^10 runs has one */
 
 struct stage {
@@ -175,6 +176,29 @@ static void a_page_is_found_while_others_come_and_go(void **state)
 	}
 }
 
+/* Others in their places, in one transaction: there is never none. */
+static void a_page_is_found_while_all_are_replaced(void **state)
+{
+	struct stage s;
+	pthread_t reader;
+
+	(void)state;
+	open_stage(&s);
+	declare_all(&s);
+	assert_int_equal(pthread_create(&reader, NULL, keep_reading, &s), 0);
+	for (unsigned int round = 0; round < REPLACEMENTS; round++) {
+		assert_int_equal(bw_bus_begin(s.bus), 0);
+		for (unsigned int i = 0; i < MANY; i++)
+			give_back(&s, i);
+		declare_all(&s);
+		assert_int_equal(bw_bus_commit(s.bus), 0);
+	}
+	__atomic_store_n(&s.stop, true, __ATOMIC_RELAXED);
+	pthread_join(reader, NULL);
+	assert_int_equal(s.handled, 0);
+	bw_bus_free(s.bus);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -182,6 +206,7 @@ int main(void)
 		cmocka_unit_test(pages_of_an_aborted_transaction_are_not_found),
 		cmocka_unit_test(few_pages_are_looked_at_on_the_way_to_one),
 		cmocka_unit_test(a_page_is_found_while_others_come_and_go),
+		cmocka_unit_test(a_page_is_found_while_all_are_replaced),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
