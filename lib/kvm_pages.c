@@ -13,7 +13,6 @@
 #include <linux/kvm.h>
 #include <sched.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 

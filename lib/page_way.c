@@ -12,7 +12,6 @@
  * others of the bus: a poller whose callback waits for the control lock could not let stores in. A
  * freeze or thaw holds no control lock: it opens those of its own poller, whose lock it holds.
  */
-#include "error.h"
 #include "offload.h"
 #include "page.h"
 #include "poller_inside.h"
@@ -20,7 +19,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
-#include <string.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>

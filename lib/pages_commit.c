@@ -238,7 +238,6 @@ static void end_page(struct bw_page *page)
 void pages_finish(struct bw_bus *bus, bool committed)
 {
 	struct bw_page *page, *next;
-	bool waited = committed; /* by the commit, for those that it unlinked */
 
 	cds_list_for_each_entry_safe (page, next, &bus->touched_pages, in_touched) {
 		cds_list_del_init(&page->in_touched);
@@ -246,10 +245,10 @@ void pages_finish(struct bw_bus *bus, bool committed)
 			page->fresh = page->gone = false;
 			continue;
 		}
-		if (!committed)
+		if (!committed) { /* else the commit has unlinked it, and waited */
 			chains_remove(page->region->pages, &page->link);
-		if (!waited)
 			rcu_wait();
+		}
 		end_page(page);
 	}
 }

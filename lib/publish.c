@@ -11,7 +11,6 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
 static void replace_view(struct bw_bus *bus, struct view next)
 {
