@@ -37,9 +37,10 @@
  * Fork. A child may not use its parent's bus: every control call there fails with -EIO, as KVM's
  * ioctls do, but for the *_free calls, which only close the child's copies of the fds. Nor its
  * parent's pollers, but to free them: their epoll sets are the same in both, and a child cannot
- * change them (bw_poller_add() of a notifier that has an eventfd is -EIO). A bus of its own it may
- * make only if no other thread of the parent used the library while it forked, or if the parent
- * wraps fork() in urcu_bp_before_fork(), _after_fork_parent() and _after_fork_child().
+ * change them (bw_poller_add() of a notifier that has an eventfd is -EIO, as is bw_notifier_fd() of
+ * one in a poller that has none yet). A bus of its own it may make only if no other thread of the
+ * parent used the library while it forked, or if the parent wraps fork() in urcu_bp_before_fork(),
+ * _after_fork_parent() and _after_fork_child().
  *
  * System calls after bw_bus_new(), for a seccomp filter (docs/seccomp.md, also for other
  * architectures than x86-64): membarrier, futex, mmap, munmap, madvise, mremap, mprotect, brk,

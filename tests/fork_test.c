@@ -195,6 +195,30 @@ static void a_child_takes_nothing_out_of_its_parents_poller(void **state)
 	leaves_the_parents_watching(change_the_set, 0);
 }
 
+static int ask_for_an_fd(void *arg)
+{
+	struct family *f = arg;
+	unsigned int fds = count_fds();
+
+	if (bw_notifier_fd(f->n) != -EIO)
+		return 1;
+	return count_fds() == fds ? 0 : 2;
+}
+
+/* The parent's consumer would be woken by an fd that it does not have. */
+static void an_fd_that_a_child_asks_for_does_not_enter_its_parents_poller(void **state)
+{
+	struct family f;
+	uint64_t rings = 0;
+
+	(void)state;
+	make_family(&f);
+	assert_int_equal(bw_poller_add(f.p, f.n, count_rings, &rings), 0);
+	assert_int_equal(in_child(ask_for_an_fd, &f), 0);
+	assert_int_equal(bw_poller_poll(f.p, 0), 0);
+	free_family(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -203,6 +227,7 @@ int main(void)
 		cmocka_unit_test(freeing_a_bus_in_a_child_closes_the_childs_fds_only),
 		cmocka_unit_test(freeing_a_poller_in_a_child_leaves_the_parents_watching),
 		cmocka_unit_test(a_child_takes_nothing_out_of_its_parents_poller),
+		cmocka_unit_test(an_fd_that_a_child_asks_for_does_not_enter_its_parents_poller),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
