@@ -636,7 +636,8 @@ int bw_poller_poll(struct bw_poller *p, unsigned int budget);
 int bw_poller_arm(struct bw_poller *p);
 
 /* Serves the page too: makes it hot and cold, and delivers what its slots hold. A page is in one
- * poller at most (-EBUSY). A slot whose notifier is not in this poller rings it all the same. */
+ * poller at most (-EBUSY). A slot whose notifier is not in this poller rings it all the same. Done
+ * at once, and not undone by an abort, as is bw_poller_del_page(). */
 int bw_poller_add_page(struct bw_poller *p, struct bw_page *page);
 
 /* Makes the page cold; what was stored is in the notifiers when it returns. */
@@ -650,6 +651,9 @@ void bw_poller_del_page(struct bw_poller *p, struct bw_page *page);
  * and hold no lock that a callback takes. -EDEADLK in one of this poller.
  */
 int bw_poller_freeze(struct bw_poller *p);
+
+/* Before the vCPUs run again: pages come back into the guest's memory, and KVM may let that wait
+ * for a vCPU that waits for another page's poller. */
 void bw_poller_thaw(struct bw_poller *p);
 
 #pragma GCC visibility pop
