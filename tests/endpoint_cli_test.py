@@ -16,7 +16,7 @@ import time
 
 sys.dont_write_bytecode = True  # beside the sources
 import tap
-from tap import PATIENCE, backend, case, children, end, is_socket, refuses, skip, start, wait_until
+from tap import PATIENCE, backend, case, children, end, is_listening, refuses, skip, start, wait_until
 
 KILLS = 100
 
@@ -27,7 +27,7 @@ def run(*args):
 
 def start_endpoint(path):
     endpoint = start("endpoint", "--listen", path, stdout=subprocess.DEVNULL)
-    wait_until(lambda: is_socket(path) or endpoint.poll() is not None)
+    wait_until(lambda: is_listening(path) or endpoint.poll() is not None)
     return endpoint
 
 

@@ -110,6 +110,12 @@ def is_socket(path):
         return False
 
 
+def is_listening(path):
+    """A socket is there before anybody listens: it is bound first."""
+    with open("/proc/net/unix", encoding="utf-8") as file:
+        return any(line.split()[3] == "00010000" and line.endswith(f" {path}\n") for line in file)
+
+
 def children(process):
     """The processes that it has started."""
     pids = []

@@ -16,7 +16,7 @@ import time
 
 sys.dont_write_bytecode = True  # beside the sources
 import tap
-from tap import backend, end, run, skip_all, start, wait_until
+from tap import backend, end, is_listening, run, skip_all, start, wait_until
 
 accel = sys.argv[2]
 DAEMON = shutil.which("qemu-storage-daemon")
@@ -41,7 +41,7 @@ class Daemon:
         )
 
     def __enter__(self):
-        wait_until(lambda: os.path.exists(self.socket) or self.process.poll() is not None)
+        wait_until(lambda: is_listening(self.socket) or self.process.poll() is not None)
         return self
 
     def __exit__(self, *_):
