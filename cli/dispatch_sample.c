@@ -3,10 +3,10 @@
  * Samples: so many accesses, by one thread or by two at once. Each is preceded by as many that are
  * not timed, because the sample before has had the caches.
  */
-#define _GNU_SOURCE
 #include "cli/cli.h"
 #include "cli/dispatch.h"
 #include "endpoint/clock.h"
+#include "endpoint/pinned.h"
 
 #include <sched.h>
 #include <string.h>
@@ -79,23 +79,16 @@ double dispatch_sample_pair(struct pair *pair, struct ringer *first, struct ring
 
 int pair_start(struct pair *pair, int cpu)
 {
-	pthread_attr_t attr;
-	cpu_set_t cpus;
 	int err;
 
 	*pair = (struct pair){};
-	CPU_ZERO(&cpus);
-	CPU_SET((size_t)cpu, &cpus);
 	pthread_barrier_init(&pair->barrier, NULL, 2);
-	pthread_attr_init(&attr);
-	pthread_attr_setaffinity_np(&attr, sizeof(cpus), &cpus);
-	err = pthread_create(&pair->thread, &attr, second_thread, pair);
-	pthread_attr_destroy(&attr);
+	err = pinned_thread(&pair->thread, cpu, second_thread, pair);
 	if (err) {
 		pthread_barrier_destroy(&pair->barrier);
-		cli_failed("cannot start a thread: %s", strerror(err));
+		cli_failed("cannot start a thread: %s", strerror(-err));
 	}
-	return -err;
+	return err;
 }
 
 void pair_stop(struct pair *pair)
