@@ -93,12 +93,12 @@ void page_close_faults(struct bw_page *page);
  * when the page is cold again, and nobody would be told of it any more. -errno. */
 int page_let_store_in(struct bw_page *page);
 
-/* The next commit in MMIO is to ask anew where the page may be and how, as it failed to be placed.
- * Called after that was stored. */
-static inline void page_unsettle(struct bw_page *page)
+/* The next commit in MMIO is to weigh all pages of the bus, whatever it touches. Called after what
+ * is to be seen then was stored. */
+static inline void pages_unsettle(struct bw_bus *bus)
 {
 	/* pairs with the exchange in pages_suspend() */
-	__atomic_store_n(&page->bus->unsettled, true, __ATOMIC_RELEASE);
+	__atomic_store_n(&bus->unsettled, true, __ATOMIC_RELEASE);
 }
 
 /* With the control lock held, before and after memslots change: see page_way.c. */

@@ -179,7 +179,7 @@ void page_collect_slots(struct bw_page *page)
 	memset(page->idle_words, 0, sizeof(page->idle_words));
 	memset(page->slot_words, 0, sizeof(page->slot_words));
 	row_for_each (ie, &page->region->doorbells) {
-		if (ie->addr - page->offset >= BW_PAGE_SIZE || !ie->active)
+		if (!is_in(page, ie->addr) || !ie->active)
 			continue;
 		page->slots[page->nr_slots++] = (struct page_slot){
 			.ie = ie,

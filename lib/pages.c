@@ -129,10 +129,9 @@ void pages_offload(struct bw_bus *bus)
 {
 	struct bw_page *page;
 
-	cds_list_for_each_entry (page, &bus->pages, in_bus) {
+	cds_list_for_each_entry (page, &bus->pages, in_bus)
 		touch_page(page);
-		page_unsettle(page); /* the offload stays if this transaction is aborted */
-	}
+	pages_unsettle(bus); /* the offload stays if this transaction is aborted */
 }
 
 void pages_destroy(struct bw_bus *bus)

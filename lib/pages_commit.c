@@ -183,7 +183,7 @@ void pages_suspend(struct bw_bus *bus)
 
 	if (cds_list_empty(&bus->pages) || !mmio_changes(bus))
 		return;
-	/* pairs with the release in page_unsettle() */
+	/* pairs with the release in pages_unsettle() */
 	all = __atomic_exchange_n(&bus->unsettled, false, __ATOMIC_ACQUIRE);
 	all |= give_slots_up(bus);
 	weigh_slots(bus);
@@ -208,7 +208,7 @@ void pages_resume(struct bw_bus *bus, bool committed)
 		page->suspended = false;
 	}
 	if (!committed) /* who was weighed for that is to be weighed again */
-		__atomic_store_n(&bus->unsettled, true, __ATOMIC_RELAXED);
+		pages_unsettle(bus);
 	pages_let_close(bus);
 }
 

@@ -37,7 +37,7 @@ void poller_page_failed(struct bw_page *page, int err)
 			 err == -ENOSPC ? "no memslot was left for it"
 					: "the hypervisor or the kernel failed to place it",
 			 __ATOMIC_RELAXED);
-	page_unsettle(page);
+	pages_unsettle(page->bus);
 }
 
 static void try_to_place(struct bw_page *page)
