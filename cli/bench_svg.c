@@ -2,7 +2,6 @@
  *
  * The chart: a script for gnuplot, whose drawing goes to a file that is already open.
  */
-#define _GNU_SOURCE
 #include "cli/bench.h"
 #include "cli/cli.h"
 #include "cli/gnuplot.h"
@@ -11,7 +10,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #define WIDTH 960
@@ -182,19 +180,16 @@ static int save(const char *file, int drawing, int fd)
 	return CLI_FAILED;
 }
 
-/* By way of memory: gnuplot does not say whether it could write what it drew. */
 int bench_svg_write(const struct bench_report *report, int fd)
 {
 	int drawing, status;
 
 	if (chart_height(report) == TITLE_HEIGHT)
 		return cli_failed("nothing to draw");
-	drawing = memfd_create("chart", MFD_CLOEXEC);
+	drawing = gnuplot_draw(script, report);
 	if (drawing < 0)
-		return cli_failed("a chart: %s", strerror(errno));
-	status = gnuplot_draw(script, report, drawing);
-	if (status == CLI_OK)
-		status = save(report->opts->svg, drawing, fd);
+		return CLI_FAILED;
+	status = save(report->opts->svg, drawing, fd);
 	close(drawing);
 	return status;
 }

@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <spawn.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -99,19 +100,31 @@ static int start(pid_t *pid, int *script, int out)
 	return err;
 }
 
-int gnuplot_draw(gnuplot_script_fn *script, const void *opaque, int fd)
+static int draw(gnuplot_script_fn *script, const void *opaque, int fd)
 {
-	int in, err = 0;
 	pid_t pid;
+	int in;
 
 	if (start(&pid, &in, fd))
 		return CLI_FAILED;
-	if (gnuplot_size(fd) > 0 && ftruncate(fd, 0) < 0)
-		err = -errno;
 	send(script, opaque, in);
-	if (!ended_well(pid) || err || gnuplot_size(fd) == 0)
+	if (!ended_well(pid) || gnuplot_size(fd) == 0)
 		return cli_failed("gnuplot could not draw the chart");
 	return CLI_OK;
+}
+
+int gnuplot_draw(gnuplot_script_fn *script, const void *opaque)
+{
+	int fd = memfd_create("chart", MFD_CLOEXEC);
+
+	if (fd < 0) {
+		cli_failed("a chart: %s", strerror(errno));
+		return -1;
+	}
+	if (draw(script, opaque, fd) == CLI_OK)
+		return fd;
+	close(fd);
+	return -1;
 }
 
 int gnuplot_check(void)

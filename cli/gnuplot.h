@@ -10,9 +10,9 @@
 
 typedef void gnuplot_script_fn(FILE *script, const void *opaque);
 
-/* Draws into fd, which is emptied once gnuplot runs: what was there stays if it cannot. An enum
- * cli_exit, and has said why. */
-int gnuplot_draw(gnuplot_script_fn *script, const void *opaque, int fd);
+/* An fd of the drawing, in memory, as gnuplot does not say whether it could write it; the caller
+ * closes it. -1: has said why. */
+int gnuplot_draw(gnuplot_script_fn *script, const void *opaque);
 
 /* Of what was drawn; -1 where fd is no regular file. */
 off_t gnuplot_size(int fd);

@@ -4,16 +4,13 @@
  * scheme, its ids made unlike those of other charts, and a title and a description for those who do
  * not see it.
  */
-#define _GNU_SOURCE
 #include "cli/cli.h"
 #include "cli/gnuplot.h"
 #include "cli/html.h"
 #include "cli/report.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 static const struct report_size sizes[] = {
@@ -92,18 +89,14 @@ static char *read_all(int fd)
 /* What gnuplot makes of it, to be freed; NULL: has said why not. */
 static char *draw(const struct drawing *drawing)
 {
-	int fd = memfd_create("chart", MFD_CLOEXEC);
-	char *svg = NULL;
+	int fd = gnuplot_draw(script, drawing);
+	char *svg;
 
-	if (fd < 0) {
-		cli_failed("a chart: %s", strerror(errno));
+	if (fd < 0)
 		return NULL;
-	}
-	if (gnuplot_draw(script, drawing, fd) == CLI_OK) {
-		svg = read_all(fd);
-		if (!svg)
-			cli_failed("no memory for a chart");
-	}
+	svg = read_all(fd);
+	if (!svg)
+		cli_failed("no memory for a chart");
 	close(fd);
 	return svg;
 }
