@@ -37,6 +37,14 @@ named() {
 	result "it says \"$1\""
 }
 
+# ends_with LINE...: they stand before the last one, and no other failure does.
+ends_with() {
+	local wanted
+	wanted=$(printf '%s\n' "" "$@" "$last")
+	[[ $output == *$'\n'"$wanted" ]]
+	result "it ends with what failed: $*"
+}
+
 toy_check gcc "'well', 'skip'"
 expect "a skip is no failure" 0 "5 passed, 0 failed, 1 skipped"
 named "skipped: skip: second (no such hardware)"
@@ -44,6 +52,7 @@ named "skipped: skip: second (no such hardware)"
 toy_check gcc "'wrong'"
 expect "a failed assertion" 1 "2 passed, 1 failed, 0 skipped"
 named "failed: wrong: second"
+ends_with "failed: gcc: wrong: second"
 
 toy_check gcc "'segfault', 'abort', 'leave-early', 'hang'"
 expect "a crash, an early exit and a hang" 1 "5 passed, 4 failed, 0 skipped"
@@ -54,6 +63,6 @@ expect "what a sanitizer finds, also at exit" 1 "5 passed, 3 failed, 0 skipped"
 echo '#error' >>"$toy/cases.c"
 toy_check gcc "'well'"
 expect "a build that fails" 1 "0 passed, 1 failed, 0 skipped"
-named "failed: build-gcc does not build"
+ends_with "failed: build-gcc does not build"
 
 end
