@@ -194,7 +194,7 @@ static void a_frozen_poller_can_be_stopped(void **state)
 /* ---- two pollers ---- */
 
 static struct {
-	unsigned int inside, most;
+	unsigned int inside, most, done;
 } mapping;
 
 static int map_slowly(void *opaque, uint64_t gpa, void *memory)
@@ -207,6 +207,7 @@ static int map_slowly(void *opaque, uint64_t gpa, void *memory)
 		mapping.most = inside;
 	nanosleep(&pause, NULL);
 	__atomic_sub_fetch(&mapping.inside, 1, __ATOMIC_SEQ_CST);
+	__atomic_add_fetch(&mapping.done, 1, __ATOMIC_SEQ_CST);
 	return 0;
 }
 
@@ -236,7 +237,8 @@ static void an_emulator_is_asked_by_one_thread_at_a_time(void **state)
 	}
 	for (unsigned int i = 0; i < 2; i++)
 		assert_int_equal(pthread_create(&consumers[i], NULL, run, pollers[i]), 0);
-	nanosleep(&(struct timespec){ .tv_nsec = 100000000 }, NULL);
+	while (__atomic_load_n(&mapping.done, __ATOMIC_SEQ_CST) < 2)
+		sched_yield();
 	for (unsigned int i = 0; i < 2; i++) {
 		bw_poller_stop(pollers[i]);
 		pthread_join(consumers[i], NULL);

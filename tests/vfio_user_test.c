@@ -41,12 +41,12 @@ static void count_timeout(void *opaque, int err, const char *why)
 	w->timeouts += err == -ETIMEDOUT && !strstr(why, "has ended");
 }
 
-static struct world *make_world(void (*script)(struct server *server), unsigned int timeout_ms)
+static struct world *make_world(void (*script)(struct server *server))
 {
 	struct world *w = calloc(1, sizeof(*w));
 	int fd = start_server(&w->server, script);
 
-	assert_int_equal(vfio_user_connected(&w->client, fd, timeout_ms), 0);
+	assert_int_equal(vfio_user_connected(&w->client, fd, PATIENCE_MS), 0);
 	w->bus = make_bus();
 	return w;
 }
@@ -94,7 +94,7 @@ static uint64_t rings(struct world *w)
 
 static void an_access_is_a_message(void **state)
 {
-	struct world *w = make_world(NULL, PATIENCE_MS);
+	struct world *w = make_world(NULL);
 
 	(void)state;
 	map_region(w, BW_MMIO, true);
@@ -111,7 +111,7 @@ static void an_access_is_a_message(void **state)
 
 static void an_offered_doorbell_is_no_message(void **state)
 {
-	struct world *w = make_world(NULL, PATIENCE_MS);
+	struct world *w = make_world(NULL);
 
 	(void)state;
 	map_region(w, BW_MMIO, false);
@@ -126,7 +126,7 @@ static void an_offered_doorbell_is_no_message(void **state)
 /* Of another length than the doorbell's: what is no doorbell's goes to the server all the same. */
 static void a_near_miss_is_a_message(void **state)
 {
-	struct world *w = make_world(NULL, PATIENCE_MS);
+	struct world *w = make_world(NULL);
 
 	(void)state;
 	map_region(w, BW_MMIO, false);
@@ -138,7 +138,7 @@ static void a_near_miss_is_a_message(void **state)
 
 static void ports_too(void **state)
 {
-	struct world *w = make_world(NULL, PATIENCE_MS);
+	struct world *w = make_world(NULL);
 	uint64_t value;
 
 	(void)state;
@@ -155,7 +155,7 @@ static void ports_too(void **state)
 
 static void a_moved_region_takes_its_doorbells_along(void **state)
 {
-	struct world *w = make_world(NULL, PATIENCE_MS);
+	struct world *w = make_world(NULL);
 
 	(void)state;
 	map_region(w, BW_MMIO, false);
@@ -169,7 +169,7 @@ static void a_moved_region_takes_its_doorbells_along(void **state)
 
 static void the_device_is_as_it_says(void **state)
 {
-	struct world *w = make_world(NULL, PATIENCE_MS);
+	struct world *w = make_world(NULL);
 	struct vfio_user_device_info info;
 	struct vfio_user_region_info region;
 	uint32_t id;
@@ -188,7 +188,7 @@ static void the_device_is_as_it_says(void **state)
 
 static void an_access_beyond_the_region_is_refused(void **state)
 {
-	struct world *w = make_world(NULL, PATIENCE_MS);
+	struct world *w = make_world(NULL);
 	static const uint64_t offsets[] = { 4093, 4096, UINT64_MAX - 1 };
 	uint32_t value;
 
@@ -234,7 +234,7 @@ static void unshare_memory(struct shared *s)
 
 static void the_device_stores_the_count_in_guest_memory(void **state)
 {
-	struct world *w = make_world(NULL, PATIENCE_MS);
+	struct world *w = make_world(NULL);
 	struct shared s = share(w);
 
 	(void)state;
@@ -251,7 +251,7 @@ static void the_device_stores_the_count_in_guest_memory(void **state)
 
 static void unmapped_memory_is_left_alone(void **state)
 {
-	struct world *w = make_world(NULL, PATIENCE_MS);
+	struct world *w = make_world(NULL);
 	struct shared s = share(w);
 
 	(void)state;
@@ -268,7 +268,7 @@ static void unmapped_memory_is_left_alone(void **state)
 
 static void memory_that_cannot_be_is_refused(void **state)
 {
-	struct world *w = make_world(NULL, PATIENCE_MS);
+	struct world *w = make_world(NULL);
 	struct shared s = share(w);
 	struct vfio_user_memory bad[] = { s.memory, s.memory, s.memory, s.memory };
 
@@ -315,7 +315,7 @@ static void serve_and_die(struct server *server)
 
 static void a_read_of_a_dead_server_is_all_ones(void **state)
 {
-	struct world *w = make_world(serve_and_die, PATIENCE_MS);
+	struct world *w = make_world(serve_and_die);
 	uint64_t value;
 
 	(void)state;
@@ -330,11 +330,12 @@ static void a_read_of_a_dead_server_is_all_ones(void **state)
 
 static void a_read_of_a_server_that_hangs_is_all_ones_in_time(void **state)
 {
-	struct world *w = make_world(serve_and_hang, 50);
+	struct world *w = make_world(serve_and_hang);
 	uint64_t value;
 
 	(void)state;
 	map_region(w, BW_MMIO, false);
+	expect_silence(w->client);
 	assert_int_equal(read_from(w->bus, BW_MMIO, BASE, 8, &value), BW_HANDLED);
 	assert_int_equal(value, UINT64_MAX);
 	assert_int_equal(w->err, -ETIMEDOUT);
@@ -347,7 +348,7 @@ static void a_read_of_a_server_that_hangs_is_all_ones_in_time(void **state)
 /* What the kernel or the bus signals does not need the connection. */
 static void a_doorbell_outlives_the_connection(void **state)
 {
-	struct world *w = make_world(NULL, PATIENCE_MS);
+	struct world *w = make_world(NULL);
 
 	(void)state;
 	map_region(w, BW_MMIO, false);
@@ -384,7 +385,7 @@ static void *ring_and_read(void *opaque)
 
 static void threads_get_their_own_replies(void **state)
 {
-	struct world *w = make_world(NULL, PATIENCE_MS);
+	struct world *w = make_world(NULL);
 	pthread_t threads[THREADS];
 	void *bad;
 
@@ -413,12 +414,13 @@ static void *read_once(void *opaque)
 /* Who waits for the lock meanwhile does not wait for a timeout of its own. */
 static void one_timeout_is_all_that_many_threads_wait(void **state)
 {
-	struct world *w = make_world(serve_and_hang, 50);
+	struct world *w = make_world(serve_and_hang);
 	pthread_t threads[THREADS];
 	void *ones;
 
 	(void)state;
 	map_region_and(w, BW_MMIO, true, count_timeout);
+	expect_silence(w->client);
 	for (unsigned int i = 0; i < THREADS; i++)
 		assert_int_equal(pthread_create(&threads[i], NULL, read_once, w), 0);
 	for (unsigned int i = 0; i < THREADS; i++) {
@@ -439,7 +441,7 @@ static void nothing_leaks(void **state)
 	(void)state;
 	bw_bus_free(make_bus());
 	before = count_fds();
-	w = make_world(NULL, PATIENCE_MS);
+	w = make_world(NULL);
 	s = share(w);
 	map_region(w, BW_MMIO, false);
 	free_world(w);

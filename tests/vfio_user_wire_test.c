@@ -98,11 +98,11 @@ static void join(struct peer *peer)
 	assert_int_equal(peer->result, 0);
 }
 
-static int client_end;
+static int clients_end;
 
 static int connect_client(struct peer *peer)
 {
-	return vfio_user_connected(&peer->client, client_end, PATIENCE_MS);
+	return vfio_user_connected(&peer->client, clients_end, PATIENCE_MS);
 }
 
 /* Agrees on a version, with the reply's JSON. */
@@ -115,7 +115,7 @@ static int connect_peer(void **state)
 	int ends[2];
 
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
-	client_end = ends[0];
+	clients_end = ends[0];
 	peer->conn = ends[1];
 	peer->answer_fd = -1;
 	ask(peer, connect_client);

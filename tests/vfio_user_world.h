@@ -9,6 +9,7 @@
 #include "world.h"
 #include "endpoint/doorbell_device.h"
 #include "endpoint/vfio_user.h"
+#include "endpoint/vfio_user_client.h"
 #include "endpoint/vfio_user_transport.h"
 
 #include <errno.h>
@@ -19,6 +20,7 @@
 #include <sys/socket.h>
 
 #define PATIENCE_MS 20000u /* for what comes at once */
+#define SHORT_MS 50u       /* for what never comes */
 
 struct server {
 	int conn;
@@ -59,6 +61,12 @@ static inline void join_server(struct server *server)
 {
 	pthread_join(server->thread, NULL);
 	doorbell_device_free(server->device);
+}
+
+/* From now on nothing comes. What was to come before that had all the time of a slow machine. */
+static inline void expect_silence(struct vfio_user_client *client)
+{
+	client->timeout_ms = SHORT_MS;
 }
 
 /* ---- what scripts are made of ---- */

@@ -20,8 +20,8 @@
 #define BIT(n) (UINT64_C(1) << (n))
 #define FEATURES (BIT(VIRTIO_F_VERSION_1) | BIT(VHOST_USER_F_PROTOCOL_FEATURES) | BIT(6) | BIT(7))
 #define PROTOCOL (BIT(VHOST_USER_PROTOCOL_F_CONFIG) | BIT(VHOST_USER_PROTOCOL_F_REPLY_ACK))
-#define TIMEOUT_MS 5000u
-#define SHORT_TIMEOUT_MS 100u
+#define PATIENCE_MS 20000u /* for what comes at once */
+#define SHORT_MS 50u       /* for what never comes */
 
 /* Both ends, the guest's memory, and the eventfds. */
 struct front {
@@ -66,31 +66,38 @@ static struct front *make_front(void)
 	return f;
 }
 
-/* From the first request to the last. */
-static int talk(struct front *f, unsigned int timeout_ms)
+static unsigned int patience(const struct front *f, enum vhost_user_request request)
 {
-	int err = vhost_user_adopt(&f->vu, f->socket, timeout_ms, BIT(6));
+	return f->peer.fault == SILENT && f->peer.at == request ? SHORT_MS : PATIENCE_MS;
+}
+
+/* From the first request to the last. */
+static int talk(struct front *f)
+{
+	int err = vhost_user_adopt(&f->vu, f->socket, patience(f, VHOST_USER_GET_FEATURES), BIT(6));
 
 	if (err)
 		return err;
 	err = vhost_user_get_config(&f->vu, f->config, PEER_CONFIG);
+	f->vu.timeout_ms = patience(f, VHOST_USER_SET_MEM_TABLE);
 	if (!err)
 		err = vhost_user_set_memory(&f->vu, &f->ram);
 	if (!err)
 		err = vhost_user_start(&f->vu, &f->queue);
+	f->vu.timeout_ms = patience(f, VHOST_USER_GET_VRING_BASE);
 	if (!err)
 		err = vhost_user_stop(&f->vu, &f->taken);
 	vhost_user_close(&f->vu);
 	return err;
 }
 
-static int drive(struct front *f, unsigned int timeout_ms)
+static int drive(struct front *f)
 {
 	pthread_t thread;
 	int err;
 
 	assert_int_equal(pthread_create(&thread, NULL, vhost_peer_main, &f->peer), 0);
-	err = talk(f, timeout_ms);
+	err = talk(f);
 	pthread_join(thread, NULL);
 	return err;
 }
@@ -118,7 +125,7 @@ static void the_back_end_gets_the_queue(void **state)
 	eventfd_t value;
 
 	(void)state;
-	assert_int_equal(drive(f, TIMEOUT_MS), 0);
+	assert_int_equal(drive(f), 0);
 	assert_int_equal(f->peer.num, 128);
 	assert_int_equal(f->peer.base, 0);
 	assert_int_equal(f->peer.enabled, 1);
@@ -141,7 +148,7 @@ static void the_back_end_gets_the_memory(void **state)
 	uint8_t byte = 0;
 
 	(void)state;
-	assert_int_equal(drive(f, TIMEOUT_MS), 0);
+	assert_int_equal(drive(f), 0);
 	assert_int_equal(f->peer.table.nr_regions, 1);
 	assert_true(f->peer.table.region.guest_addr == f->ram.guest_addr);
 	assert_true(f->peer.table.region.size == f->ram.size);
@@ -159,7 +166,7 @@ static void only_what_both_have_is_negotiated(void **state)
 
 	(void)state;
 	f->peer.protocol |= BIT(0) | BIT(5);
-	assert_int_equal(drive(f, TIMEOUT_MS), 0);
+	assert_int_equal(drive(f), 0);
 	assert_true(f->vu.features == (FEATURES & ~BIT(7)));
 	assert_true(f->peer.accepted == f->vu.features);
 	assert_true(f->peer.protocol_accepted == PROTOCOL);
@@ -174,7 +181,7 @@ static void a_back_end_without_acknowledgements_will_do(void **state)
 
 	(void)state;
 	f->peer.protocol &= ~BIT(VHOST_USER_PROTOCOL_F_REPLY_ACK);
-	assert_int_equal(drive(f, TIMEOUT_MS), 0);
+	assert_int_equal(drive(f), 0);
 	assert_false(f->vu.acks);
 	assert_int_equal(f->taken, PEER_TAKEN);
 	free_front(f);
@@ -194,7 +201,7 @@ static void the_queue_is_described_before_its_kick(void **state)
 	struct front *f = make_front();
 
 	(void)state;
-	assert_int_equal(drive(f, TIMEOUT_MS), 0);
+	assert_int_equal(drive(f), 0);
 	assert_int_equal(f->peer.nr_seen, COUNT_OF(order));
 	assert_memory_equal(f->peer.seen, order, sizeof(order));
 	free_front(f);
@@ -238,9 +245,9 @@ static const struct {
 	{ OTHER_SIZE, VHOST_USER_GET_CONFIG, -EPROTO, "it gives 23 at 0" },
 };
 
-static void expect_failure(struct front *f, unsigned int timeout_ms, int err, const char *why)
+static void expect_failure(struct front *f, int err, const char *why)
 {
-	assert_int_equal(drive(f, timeout_ms), err);
+	assert_int_equal(drive(f), err);
 	if (!strstr(vhost_user_why(&f->vu), why))
 		fail_msg("'%s' does not say '%s'", vhost_user_why(&f->vu), why);
 	free_front(f);
@@ -254,8 +261,7 @@ static void every_fault_is_told_and_leaves_no_fd(void **state)
 
 		f->peer.fault = faults[i].fault;
 		f->peer.at = faults[i].at;
-		expect_failure(f, faults[i].fault == SILENT ? SHORT_TIMEOUT_MS : TIMEOUT_MS,
-			       faults[i].err, faults[i].why);
+		expect_failure(f, faults[i].err, faults[i].why);
 	}
 }
 
@@ -265,13 +271,13 @@ static void a_device_of_another_kind_is_refused(void **state)
 
 	(void)state;
 	f->peer.features &= ~BIT(VIRTIO_F_VERSION_1);
-	expect_failure(f, TIMEOUT_MS, -EPROTO, "not of virtio 1");
+	expect_failure(f, -EPROTO, "not of virtio 1");
 	f = make_front();
 	f->peer.features &= ~BIT(VHOST_USER_F_PROTOCOL_FEATURES);
-	expect_failure(f, TIMEOUT_MS, -EPROTO, "VHOST_USER_F_PROTOCOL_FEATURES");
+	expect_failure(f, -EPROTO, "VHOST_USER_F_PROTOCOL_FEATURES");
 	f = make_front();
 	f->peer.protocol &= ~BIT(VHOST_USER_PROTOCOL_F_CONFIG);
-	expect_failure(f, TIMEOUT_MS, -EPROTO, "does not tell its configuration");
+	expect_failure(f, -EPROTO, "does not tell its configuration");
 }
 
 static void a_connection_is_watched_between_requests(void **state)
@@ -298,7 +304,7 @@ static void where_nobody_listens_is_told(void **state)
 	struct vhost_user vu;
 
 	(void)state;
-	assert_int_equal(vhost_user_connect(&vu, "/nowhere/at all", TIMEOUT_MS, 0), -ENOENT);
+	assert_int_equal(vhost_user_connect(&vu, "/nowhere/at all", PATIENCE_MS, 0), -ENOENT);
 	assert_string_not_equal(vhost_user_why(&vu), "");
 }
 
