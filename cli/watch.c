@@ -23,7 +23,7 @@ struct watch {
 	struct watch_threads threads;
 	struct watch_account account;
 	struct watch_report report;
-	uint64_t start, shown;
+	uint64_t shown;
 };
 
 /* Each thread takes some files. */
@@ -65,12 +65,12 @@ static bool step(struct watch *w, int *status)
 	bool ended = watch_threads_step(&w->threads, w->process.pidfd, TICK_MS, &w->account);
 	uint64_t now = clock_ns(CLOCK_MONOTONIC);
 
-	w->report.seconds = (double)(now - w->start) / SECOND;
+	w->report.seconds = (double)(now - w->threads.began) / SECOND;
 	if (interrupted())
 		w->report.end = WATCH_WAS_INTERRUPTED;
 	else if (ended)
 		w->report.end = WATCH_PROCESS_ENDED;
-	else if (now - w->start < (uint64_t)w->report.opts->seconds * SECOND) {
+	else if (now - w->threads.began < (uint64_t)w->report.opts->seconds * SECOND) {
 		show(w, now);
 		*status = watch_threads_scan(&w->threads, &w->process);
 		return *status == CLI_OK;
@@ -84,7 +84,7 @@ static int watch_threads(struct watch *w)
 
 	w->threads.kernel = &w->kernel;
 	status = watch_threads_scan(&w->threads, &w->process);
-	w->start = w->shown = clock_ns(CLOCK_MONOTONIC);
+	w->shown = w->threads.began;
 	while (status == CLI_OK && step(w, &status))
 		;
 	end_show(w);

@@ -65,9 +65,11 @@ struct watch_thread {
 	struct watch_vcpu vcpu;
 };
 
-/* -errno, *doing says of what. ring_size is a power of two, and whole pages. */
+/* Opened, it sees nothing before it is started. -errno, *doing says of what. ring_size is a power
+ * of two, and whole pages. */
 int watch_thread_open(struct watch_thread *thread, const struct watch_kernel *kernel, pid_t tid,
 		      size_t ring_size, const char **doing);
+int watch_thread_start(struct watch_thread *thread);
 void watch_thread_close(struct watch_thread *thread);
 void watch_thread_drain(struct watch_thread *thread, struct watch_account *account);
 
@@ -78,13 +80,14 @@ void watch_thread_drain(struct watch_thread *thread, struct watch_account *accou
 struct watch_threads {
 	const struct watch_kernel *kernel;
 	size_t ring_size;
-	unsigned int nr;
+	unsigned int nr, started;
 	unsigned int seen; /* those that have ended too */
+	uint64_t began;    /* CLOCK_MONOTONIC, before the first was started */
 	bool too_many;
 	struct watch_thread *array[WATCH_MAX_THREADS];
 };
 
-/* Opens the threads that are new; says what is wrong: an enum cli_exit. */
+/* Opens the threads that are new, then starts them; says what is wrong: an enum cli_exit. */
 int watch_threads_scan(struct watch_threads *threads, struct watch_process *process);
 void watch_threads_close(struct watch_threads *threads);
 

@@ -91,14 +91,16 @@ int watch_thread_open(struct watch_thread *thread, const struct watch_kernel *ke
 		if (err)
 			goto close;
 	}
-	*doing = "enabling perf's events";
-	if (ioctl(thread->fds[0], PERF_EVENT_IOC_ENABLE, 0) == 0)
-		return 0;
-	err = -errno;
+	return 0;
 
 close:
 	watch_thread_close(thread);
 	return err;
+}
+
+int watch_thread_start(struct watch_thread *thread)
+{
+	return ioctl(thread->fds[0], PERF_EVENT_IOC_ENABLE, 0) ? -errno : 0;
 }
 
 void watch_thread_close(struct watch_thread *thread)
