@@ -2,6 +2,7 @@
  *
  * Signals are waited for beside the socket, so that it is removed at the end.
  */
+#define _GNU_SOURCE
 #include "cli/listen.h"
 #include "cli/cli.h"
 
@@ -10,6 +11,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -29,19 +31,35 @@ int listen_parse(int argc, char **argv, const char **path)
 	return *path ? CLI_OK : cli_usage("%s: --listen SOCKET is missing", argv[0]);
 }
 
+/* Whether who listens has ended, and only a child of it has the socket open, for a moment more. */
+static bool is_orphan(int conn)
+{
+	struct ucred listener;
+	socklen_t len = sizeof(listener);
+
+	return getsockopt(conn, SOL_SOCKET, SO_PEERCRED, &listener, &len) == 0 &&
+	       listener.pid > 0 && kill(listener.pid, 0) < 0 && errno == ESRCH;
+}
+
+static bool is_answered(const char *path)
+{
+	int conn = socket_connect(path, PROBE_MS);
+	bool orphan;
+
+	if (conn < 0)
+		return conn != -ECONNREFUSED;
+	orphan = is_orphan(conn);
+	close(conn);
+	return !orphan;
+}
+
 /* One that was killed has left its socket behind: nobody answers there any more. connect(2) says
  * the same of a file that is no socket. */
 static int listen_again(struct socket_listener *listener, const char *path)
 {
 	struct stat st;
-	int conn;
 
-	if (lstat(path, &st) || !S_ISSOCK(st.st_mode))
-		return -EADDRINUSE;
-	conn = socket_connect(path, PROBE_MS);
-	if (conn >= 0)
-		close(conn);
-	if (conn != -ECONNREFUSED)
+	if (lstat(path, &st) || !S_ISSOCK(st.st_mode) || is_answered(path))
 		return -EADDRINUSE;
 	if (unlink(path))
 		return -errno;

@@ -44,7 +44,7 @@ int main(void)
 	if (kick < 0)
 		die("eventfd", strerror(errno));
 	set_doorbell(bus, kick, true);
-	while (tiny_ioctl(vm.vcpu, KVM_RUN, NULL) == 0 && vm.run->exit_reason != KVM_EXIT_HLT)
+	while (tiny_vm_run(&vm) != KVM_EXIT_HLT)
 		if (bw_bus_kvm_exit(bus, vm.run, (size_t)vm.run_size, NULL) < BW_HANDLED)
 			die("the guest", "an exit that nobody serves");
 	set_doorbell(bus, kick, false);

@@ -34,7 +34,7 @@ int main(void)
 	if (kick < 0)
 		die("eventfd", strerror(errno));
 	set_doorbell(&vm, kick, true);
-	while (tiny_ioctl(vm.vcpu, KVM_RUN, NULL) == 0 && vm.run->exit_reason != KVM_EXIT_HLT)
+	while (tiny_vm_run(&vm) != KVM_EXIT_HLT)
 		die("the guest", "an exit that nobody serves");
 	set_doorbell(&vm, kick, false);
 	if (read(kick, &rings, sizeof(rings)) < 0)

@@ -76,4 +76,13 @@ static inline void tiny_vm_open(struct tiny_vm *vm)
 	tiny_ioctl(vm->vcpu, KVM_SET_REGS, &regs);
 }
 
+/* To the next exit, and why it came. A signal is none: somebody has stopped us for a while, say. */
+static inline uint32_t tiny_vm_run(struct tiny_vm *vm)
+{
+	while (ioctl(vm->vcpu, KVM_RUN, 0) < 0)
+		if (errno != EINTR)
+			die("KVM_RUN", strerror(errno));
+	return vm->run->exit_reason;
+}
+
 #endif

@@ -122,7 +122,8 @@ static void make_device(void)
 static void *run_vcpu(void *opaque)
 {
 	for (;; exits++) {
-		must("KVM_RUN", ioctl(vcpu, KVM_RUN, 0));
+		while (ioctl(vcpu, KVM_RUN, 0) < 0)
+			must("KVM_RUN", errno == EINTR ? 0 : -1);
 		if (run->exit_reason == KVM_EXIT_HLT)
 			return opaque;
 		must("exit", bw_bus_kvm_exit(bus, run, (size_t)run_size, NULL));

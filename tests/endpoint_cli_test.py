@@ -8,6 +8,7 @@ import json
 import os
 import random
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -27,7 +28,7 @@ def run(*args):
 
 def start_endpoint(path):
     endpoint = start("endpoint", "--listen", path, stdout=subprocess.DEVNULL)
-    wait_until(lambda: is_listening(path) or endpoint.poll() is not None)
+    wait_until(lambda: is_listening(endpoint, path) or endpoint.poll() is not None)
     return endpoint
 
 
@@ -57,6 +58,17 @@ def listens_for_its_user_alone(path):
     endpoint = start_endpoint(path)
     status = end_endpoint(endpoint, signal.SIGINT)
     case("SIGINT too", status == 0 and not os.path.exists(path), status)
+
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(path)
+        listener = os.fork()
+        if listener == 0:
+            left.listen()
+            os._exit(0)
+        os.waitpid(listener, 0)
+        endpoint = start_endpoint(path)
+        status = end_endpoint(endpoint)
+    case("a socket whose listener has ended is taken, though somebody has it open", status == 0, status)
 
     with open(path, "w", encoding="utf-8") as file:
         file.write("kept")

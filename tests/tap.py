@@ -103,6 +103,16 @@ def wait_until(condition):
         time.sleep(0.002)
 
 
+def open_files(process):
+    names = []
+    for path in glob.glob(f"/proc/{process.pid}/fd/*"):
+        try:
+            names.append(os.readlink(path))
+        except OSError:
+            continue
+    return names
+
+
 def is_socket(path):
     try:
         return stat.S_ISSOCK(os.stat(path).st_mode)
@@ -110,10 +120,13 @@ def is_socket(path):
         return False
 
 
-def is_listening(path):
-    """A socket is there before anybody listens: it is bound first."""
+def is_listening(process, path):
+    """A socket is there before anybody listens: it is bound first. One that was there before may be
+    open for a moment more, in a child of who listened."""
     with open("/proc/net/unix", encoding="utf-8") as file:
-        return any(line.split()[3] == "00010000" and line.endswith(f" {path}\n") for line in file)
+        inodes = [line.split()[6] for line in file
+                  if line.split()[3] == "00010000" and line.endswith(f" {path}\n")]
+    return any(f"socket:[{inode}]" in open_files(process) for inode in inodes)
 
 
 def children(process):

@@ -41,7 +41,7 @@ class Daemon:
         )
 
     def __enter__(self):
-        wait_until(lambda: is_listening(self.socket) or self.process.poll() is not None)
+        wait_until(lambda: is_listening(self.process, self.socket) or self.process.poll() is not None)
         return self
 
     def __exit__(self, *_):
