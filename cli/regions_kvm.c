@@ -2,6 +2,7 @@
  *
  * A VM by hand: nothing but its buses, and at some time a vCPU, which never runs.
  */
+#define _GNU_SOURCE
 #include "cli/cli.h"
 #include "cli/regions.h"
 
@@ -27,7 +28,7 @@ int bare_vm_open(struct bare_vm *vm)
 	*vm = (struct bare_vm){ -1, -1 };
 	if (kvm < 0)
 		return failed("/dev/kvm");
-	vm->fd = ioctl(kvm, KVM_CREATE_VM, 0);
+	vm->fd = (int)TEMP_FAILURE_RETRY(ioctl(kvm, KVM_CREATE_VM, 0));
 	if (vm->fd < 0)
 		err = failed("KVM_CREATE_VM");
 	close(kvm);

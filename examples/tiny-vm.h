@@ -32,8 +32,11 @@ static inline void die(const char *what, const char *why)
 
 static inline int tiny_ioctl(int fd, unsigned long request, void *arg)
 {
-	int r = ioctl(fd, request, arg);
+	int r;
 
+	do
+		r = ioctl(fd, request, arg);
+	while (r < 0 && errno == EINTR); /* a signal: somebody had stopped us for a while, say */
 	if (r < 0)
 		die("KVM", strerror(errno));
 	return r;
@@ -76,12 +79,10 @@ static inline void tiny_vm_open(struct tiny_vm *vm)
 	tiny_ioctl(vm->vcpu, KVM_SET_REGS, &regs);
 }
 
-/* To the next exit, and why it came. A signal is none: somebody has stopped us for a while, say. */
+/* To the next exit, and why it came. */
 static inline uint32_t tiny_vm_run(struct tiny_vm *vm)
 {
-	while (ioctl(vm->vcpu, KVM_RUN, 0) < 0)
-		if (errno != EINTR)
-			die("KVM_RUN", strerror(errno));
+	tiny_ioctl(vm->vcpu, KVM_RUN, NULL);
 	return vm->run->exit_reason;
 }
 

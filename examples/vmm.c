@@ -7,6 +7,7 @@
  * The guest writes port 0x510 a thousand times. KVM rings the notifier itself, a thread hears it,
  * and only what the guest reads from the region at 0x600 exits to this program.
  */
+#define _GNU_SOURCE
 #include <bellwire.h>
 
 #include <errno.h>
@@ -18,6 +19,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #define RINGS 1000u
 #define DOORBELL 0x510u
@@ -72,7 +74,7 @@ static void make_vm(int sys)
 	ram = map("guest memory", RAM, MAP_ANONYMOUS, -1);
 	memcpy(ram + CODE, code, sizeof(code));
 	memory.userspace_addr = (uintptr_t)ram;
-	vm = must("KVM_CREATE_VM", ioctl(sys, KVM_CREATE_VM, 0));
+	vm = must("KVM_CREATE_VM", (int)TEMP_FAILURE_RETRY(ioctl(sys, KVM_CREATE_VM, 0)));
 	must("memory", ioctl(vm, KVM_SET_USER_MEMORY_REGION, &memory));
 	vcpu = must("KVM_CREATE_VCPU", ioctl(vm, KVM_CREATE_VCPU, 0));
 	run_size = must("KVM_GET_VCPU_MMAP_SIZE", ioctl(sys, KVM_GET_VCPU_MMAP_SIZE, 0));
@@ -122,8 +124,7 @@ static void make_device(void)
 static void *run_vcpu(void *opaque)
 {
 	for (;; exits++) {
-		while (ioctl(vcpu, KVM_RUN, 0) < 0)
-			must("KVM_RUN", errno == EINTR ? 0 : -1);
+		must("KVM_RUN", (int)TEMP_FAILURE_RETRY(ioctl(vcpu, KVM_RUN, 0)));
 		if (run->exit_reason == KVM_EXIT_HLT)
 			return opaque;
 		must("exit", bw_bus_kvm_exit(bus, run, (size_t)run_size, NULL));

@@ -3,6 +3,7 @@
  * The KVM back end: a VM and its vCPUs from /dev/kvm, and their end.
  */
 #ifdef __x86_64__
+#define _GNU_SOURCE
 #include <vmm/kvm.h>
 
 #include <errno.h>
@@ -91,7 +92,7 @@ static int kvm_vm_init(struct vm *base)
 	vm->sys_fd = open_kvm();
 	if (vm->sys_fd < 0)
 		return vm->sys_fd;
-	vm->vm_fd = ioctl(vm->sys_fd, KVM_CREATE_VM, 0);
+	vm->vm_fd = (int)TEMP_FAILURE_RETRY(ioctl(vm->sys_fd, KVM_CREATE_VM, 0));
 	if (vm->vm_fd < 0) {
 		r = kvm_error("KVM_CREATE_VM");
 		goto close_sys;
