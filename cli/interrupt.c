@@ -16,6 +16,11 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct vcpu *running;
 static atomic_bool asked;
 
+bool interrupted(void)
+{
+	return atomic_load(&asked);
+}
+
 static void stop_vcpu(void)
 {
 	pthread_mutex_lock(&lock);
@@ -73,12 +78,9 @@ void interrupt_vcpu(struct vcpu *vcpu)
 {
 	pthread_mutex_lock(&lock);
 	running = vcpu;
+	if (vcpu && interrupted())
+		vcpu_stop(vcpu); /* nobody does it any more */
 	pthread_mutex_unlock(&lock);
-}
-
-bool interrupted(void)
-{
-	return atomic_load(&asked);
 }
 
 void interrupt_after(unsigned int seconds)

@@ -15,7 +15,8 @@ int interrupt_start(void);
  * shown: that of its report. */
 int interrupt_status(int err, int shown);
 
-/* The vCPU that is stopped, NULL: none. After it returns the one before is not touched any more. */
+/* The vCPU that is stopped, NULL: none. Interrupted already, this one stops as it begins to run.
+ * After it returns the one before is not touched any more. */
 void interrupt_vcpu(struct vcpu *vcpu);
 
 bool interrupted(void);
