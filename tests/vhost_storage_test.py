@@ -38,6 +38,7 @@ class Daemon:
             + ["--export", "type=vhost-user-blk,id=export,addr.type=unix,writable=off,"
                f"node-name=disk,addr.path={self.socket}"],
             stdin=subprocess.DEVNULL,
+            start_new_session=True,  # it is stopped for good in one case
         )
 
     def __enter__(self):
