@@ -64,8 +64,9 @@ struct bw_page {
 	uint64_t deliveries;
 
 	bool fresh, gone; /* in this transaction */
-	bool suspended;   /* by this commit */
-	bool held_away;   /* until that resumes it: its plan is the old one. Under pages_lock */
+	/* Kept away by this commit, also from a thaw: its plan is the old one, or it ends. Changes
+	 * under the control lock and pages_lock: either is enough to look. */
+	bool suspended;
 	struct page_plan next_plan;
 	struct cds_list_head in_bus, in_poller, in_touched;
 };

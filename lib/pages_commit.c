@@ -66,7 +66,6 @@ static void weigh_page(struct bw_page *page, bool changes)
 		return;
 	if (!page->bus->held_open)
 		pages_hold_open(page->bus);
-	page->suspended = true;
 	poller_suspend_page(page);
 }
 
@@ -203,9 +202,8 @@ void pages_resume(struct bw_bus *bus, bool committed)
 	cds_list_for_each_entry (page, &bus->pages, in_bus) {
 		bool stays = committed ? !page->gone : !page->fresh;
 
-		if (page->suspended && stays)
+		if (page->suspended && stays) /* the others end suspended */
 			poller_resume_page(page, committed ? &page->next_plan : &page->plan);
-		page->suspended = false;
 	}
 	if (!committed) /* who was weighed for that is to be weighed again */
 		pages_unsettle(bus);

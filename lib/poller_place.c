@@ -40,54 +40,6 @@ void poller_page_failed(struct bw_page *page, int err)
 	pages_unsettle(page->bus);
 }
 
-static void try_to_place(struct bw_page *page)
-{
-	struct bw_poller *p = page->poller;
-	int err;
-
-	if (page->held_away || page->state != PAGE_AWAY || page->plan.why_not || page->failed ||
-	    page->policy.kind == BW_PAGE_COLD || __atomic_load_n(&p->frozen, __ATOMIC_RELAXED))
-		return;
-	err = place(page);
-	if (err)
-		poller_page_failed(page, err);
-}
-
-void poller_suspend_page(struct bw_page *page)
-{
-	struct bw_poller *p = page->poller;
-
-	if (!p)
-		return;
-	pthread_mutex_lock(&p->pages_lock);
-	page_withdraw(page);
-	page->held_away = true; /* a thaw may come in between */
-	pthread_mutex_unlock(&p->pages_lock);
-}
-
-static void resume(struct bw_page *page, const struct page_plan *plan)
-{
-	page->plan = *plan;
-	page->held_away = false;
-	__atomic_store_n(&page->failed, NULL, __ATOMIC_RELAXED);
-	page_collect_slots(page);
-}
-
-void poller_resume_page(struct bw_page *page, const struct page_plan *plan)
-{
-	struct bw_poller *p = page->poller;
-
-	if (!p) {
-		resume(page, plan);
-		return;
-	}
-	pthread_mutex_lock(&p->pages_lock);
-	resume(page, plan);
-	try_to_place(page);
-	pthread_mutex_unlock(&p->pages_lock);
-	poller_wake_sleeper(p); /* it may want to heat it */
-}
-
 static const char *why_not(const struct bw_page *page)
 {
 	if (page->plan.why_not || page->failed)
@@ -98,6 +50,51 @@ static const char *why_not(const struct bw_page *page)
 		return "its policy is to stay cold";
 	return __atomic_load_n(&page->poller->frozen, __ATOMIC_RELAXED) ? "its poller is frozen"
 									: NULL;
+}
+
+static void try_to_place(struct bw_page *page)
+{
+	int err;
+
+	if (page->suspended || page->state != PAGE_AWAY || why_not(page))
+		return;
+	err = place(page);
+	if (err)
+		poller_page_failed(page, err);
+}
+
+/* One that is in no poller changes under the control lock alone. */
+static void lock_place(struct bw_page *page)
+{
+	if (page->poller)
+		pthread_mutex_lock(&page->poller->pages_lock);
+}
+
+static void unlock_place(struct bw_page *page)
+{
+	if (page->poller)
+		pthread_mutex_unlock(&page->poller->pages_lock);
+}
+
+void poller_suspend_page(struct bw_page *page)
+{
+	lock_place(page);
+	page_withdraw(page);
+	page->suspended = true;
+	unlock_place(page);
+}
+
+void poller_resume_page(struct bw_page *page, const struct page_plan *plan)
+{
+	lock_place(page);
+	page->plan = *plan;
+	page->suspended = false;
+	__atomic_store_n(&page->failed, NULL, __ATOMIC_RELAXED);
+	page_collect_slots(page);
+	try_to_place(page);
+	unlock_place(page);
+	if (page->poller)
+		poller_wake_sleeper(page->poller); /* it may want to heat it */
 }
 
 static void fill_stats(const struct bw_page *page, struct bw_page_stats *stats)
@@ -112,11 +109,9 @@ static void fill_stats(const struct bw_page *page, struct bw_page_stats *stats)
 
 void poller_page_stats(struct bw_page *page, struct bw_page_stats *stats)
 {
-	if (page->poller)
-		pthread_mutex_lock(&page->poller->pages_lock);
+	lock_place(page);
 	fill_stats(page, stats);
-	if (page->poller)
-		pthread_mutex_unlock(&page->poller->pages_lock);
+	unlock_place(page);
 }
 
 /* ---- control calls ---- */
