@@ -27,11 +27,13 @@ static struct chains *new_chains(size_t nr, unsigned int turn, uint64_t seed)
 
 static void link_in(struct chains *c, struct chain_link *link)
 {
-	struct chain_link **chain = &c->first[chain_of(c, link->key)];
+	struct chain_link **at = &c->first[chain_of(c, link->key)];
 
-	link->next[c->turn] = *chain;
-	/* pairs with the load in chain_first() */
-	__atomic_store_n(chain, link, __ATOMIC_RELEASE);
+	while (*at)
+		at = &(*at)->next[c->turn];
+	link->next[c->turn] = NULL;
+	/* pairs with the loads in chain_first() and chain_next() */
+	__atomic_store_n(at, link, __ATOMIC_RELEASE);
 	c->nr++;
 }
 
@@ -81,6 +83,7 @@ void chains_remove(struct chains *c, const struct chain_link *link)
 
 	while (*at != link)
 		at = &(*at)->next[c->turn];
+	/* pairs with the same loads */
 	__atomic_store_n(at, link->next[c->turn], __ATOMIC_RELEASE);
 	c->nr--;
 }

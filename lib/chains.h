@@ -27,7 +27,7 @@ static inline size_t chain_of(const struct chains *c, uint64_t key)
 }
 
 /* For readers, and with the control lock held: all links of key, and perhaps others, the newest
- * first; NULL after the last. */
+ * last; NULL after it. So a walk that finds one gone meets what was added before it went. */
 static inline struct chain_link *chain_first(const struct chains *c, uint64_t key)
 {
 	/* pairs with the releases in link_in() and chains_remove() */

@@ -41,38 +41,24 @@ void pages_finish(struct bw_bus *bus, bool committed);
 /* Nobody is inside: at the end of a bus. */
 void pages_destroy(struct bw_bus *bus);
 
-/* The one of those at start that is live. coming: there is one that is not, or was not. */
-static inline struct bw_page *live_page(const struct chains *pages, uint64_t start, bool *coming)
-{
-	struct chain_link *link;
-
-	for (link = chain_first(pages, start); link; link = chain_next(pages, link)) {
-		struct bw_page *page = (struct bw_page *)link;
-
-		if (link->key != start)
-			continue;
-		/* pairs with the release in pages_publish() */
-		if (__atomic_load_n(&page->live, __ATOMIC_ACQUIRE))
-			return page;
-		*coming = true;
-	}
-	return NULL;
-}
-
 /* Inside an RCU section: the page that holds all of [offset, offset + len) of the region. One that
- * takes another's place becomes live before that goes: whoever passed it by before, and does not
- * find the other any more, finds it now. */
+ * takes another's place is behind it in the chain, and live before that goes. */
 static inline struct bw_page *page_at(const struct bw_region *region, uint64_t offset, uint32_t len)
 {
 	const struct chains *pages = chains_in(&region->pages);
-	uint64_t in_page = offset % BW_PAGE_SIZE;
-	struct bw_page *page;
-	bool coming = false;
+	uint64_t in_page = offset % BW_PAGE_SIZE, start = offset - in_page;
+	struct chain_link *link;
 
 	if (!pages || len > BW_PAGE_SIZE - in_page)
 		return NULL;
-	page = live_page(pages, offset - in_page, &coming);
-	return page || !coming ? page : live_page(pages, offset - in_page, &coming);
+	for (link = chain_first(pages, start); link; link = chain_next(pages, link)) {
+		struct bw_page *page = (struct bw_page *)link;
+
+		/* pairs with the release in pages_publish() */
+		if (link->key == start && __atomic_load_n(&page->live, __ATOMIC_ACQUIRE))
+			return page;
+	}
+	return NULL;
 }
 
 /* With the control lock held: the page that holds offset once the transaction is committed. */

@@ -216,7 +216,7 @@ void pages_publish(struct bw_bus *bus)
 
 	cds_list_for_each_entry (page, &bus->touched_pages, in_touched)
 		if (!page->gone)
-			/* pairs with the load in live_page() */
+			/* pairs with the load in page_at() */
 			__atomic_store_n(&page->live, true, __ATOMIC_RELEASE);
 	/* only now: of one that takes another's place, see page_at() */
 	cds_list_for_each_entry (page, &bus->touched_pages, in_touched)

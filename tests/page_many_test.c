@@ -199,6 +199,38 @@ static void a_page_is_found_while_all_are_replaced(void **state)
 	bw_bus_free(s.bus);
 }
 
+/* A page that is not the first in its chain. */
+static unsigned int find_one_behind(const struct stage *s)
+{
+	unsigned int i = 0;
+
+	while (chain_first(s->region->pages, s->pages[i]->link.key) == &s->pages[i]->link)
+		i++;
+	return i;
+}
+
+/* An access that a slow vCPU had begun before: the link where it stands is none that goes. */
+static void who_is_on_the_way_to_a_page_meets_the_one_in_its_place(void **state)
+{
+	const struct chain_link *link;
+	struct stage s;
+	unsigned int i;
+
+	(void)state;
+	open_stage(&s);
+	declare_all(&s);
+	i = find_one_behind(&s);
+	link = chain_first(s.region->pages, s.pages[i]->link.key);
+	assert_int_equal(bw_bus_begin(s.bus), 0);
+	give_back(&s, i);
+	declare(&s, i);
+	assert_int_equal(bw_bus_commit(s.bus), 0);
+	while (link && link->key != s.pages[i]->link.key)
+		link = chain_next(s.region->pages, link);
+	assert_ptr_equal(link, &s.pages[i]->link);
+	bw_bus_free(s.bus);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -207,6 +239,7 @@ int main(void)
 		cmocka_unit_test(few_pages_are_looked_at_on_the_way_to_one),
 		cmocka_unit_test(a_page_is_found_while_others_come_and_go),
 		cmocka_unit_test(a_page_is_found_while_all_are_replaced),
+		cmocka_unit_test(who_is_on_the_way_to_a_page_meets_the_one_in_its_place),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
