@@ -6,7 +6,9 @@
 #ifndef BELLWIRE_CHAINS_H
 #define BELLWIRE_CHAINS_H
 
-#include "table.h"
+#include "mix.h"
+
+#include <stddef.h>
 
 struct chain_link {
 	struct chain_link *next[2]; /* see chains.c */
@@ -23,7 +25,7 @@ struct chains {
 
 static inline size_t chain_of(const struct chains *c, uint64_t key)
 {
-	return match_mix(key ^ c->seed, 0x9e3779b97f4a7c15u) & c->mask;
+	return mix(key ^ c->seed, 0x9e3779b97f4a7c15u) & c->mask;
 }
 
 /* For readers, and with the control lock held: all links of key, and perhaps others, the newest

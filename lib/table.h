@@ -12,6 +12,7 @@
 #ifndef BELLWIRE_TABLE_H
 #define BELLWIRE_TABLE_H
 
+#include "mix.h"
 #include "spaces.h"
 
 #include <stddef.h>
@@ -65,21 +66,13 @@ static inline bool shape_has_value(uint32_t shape)
 	return shape & 1;
 }
 
-/* A multiply that keeps all 128 bits spreads any change of a key over the whole result. */
-static inline uint64_t match_mix(uint64_t a, uint64_t b)
-{
-	__extension__ unsigned __int128 product = (unsigned __int128)a * b;
-
-	return (uint64_t)product ^ (uint64_t)(product >> 64);
-}
-
 /* Two multipliers that nobody can know: whatever changes by a step, addresses or values, is spread.
  * The last multiply is for the upper bits, where homes and tags are taken from. */
 static inline uint64_t key_hash(const struct table *t, const struct key *key)
 {
 	uint64_t other = key->value ^ key->shape * 0x9e3779b97f4a7c15u;
 
-	return match_mix(key->addr ^ t->seed[0], other ^ t->seed[1]) * 0xd6e8feb86659fd93u;
+	return mix(key->addr ^ t->seed[0], other ^ t->seed[1]) * 0xd6e8feb86659fd93u;
 }
 
 static inline size_t home_of(const struct table *t, uint64_t hash)
