@@ -87,6 +87,9 @@ int adaptive_opts_parse(struct adaptive_opts *opts, int argc, char **argv);
 int adaptive_measure(struct adaptive_report *report);
 void adaptive_free(struct adaptive_report *report);
 
+/* Whether any cell was measured. */
+bool adaptive_has_rounds(const struct adaptive_report *report);
+
 /* Standard output; an enum cli_exit. */
 int adaptive_show(const struct adaptive_report *report);
 void adaptive_print_advice(const struct adaptive_report *report);

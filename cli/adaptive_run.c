@@ -194,6 +194,14 @@ void adaptive_free(struct adaptive_report *report)
 	}
 }
 
+bool adaptive_has_rounds(const struct adaptive_report *report)
+{
+	for (unsigned int i = 0; i < report->nr_cells; i++)
+		if (report->cells[i].rounds > 0)
+			return true;
+	return false;
+}
+
 const struct cell *adaptive_other(const struct adaptive_report *report, const struct cell *cell,
 				  const char *pattern, enum bw_page_policy policy)
 {

@@ -28,10 +28,8 @@ int adaptive_check_lost(const struct adaptive_report *report)
 
 static int check(const struct adaptive_report *report)
 {
-	for (unsigned int i = 0; i < report->nr_cells; i++)
-		if (report->cells[i].rounds > 0)
-			return adaptive_check_lost(report);
-	return cli_failed("nothing could be measured");
+	return adaptive_has_rounds(report) ? adaptive_check_lost(report)
+					   : cli_failed("nothing could be measured");
 }
 
 static int run(struct adaptive_report *report)

@@ -235,14 +235,6 @@ static void write_row(const struct cell *cell, FILE *out)
 	html_row_end(out);
 }
 
-static bool was_measured(const struct adaptive_report *report)
-{
-	for (unsigned int i = 0; i < report->nr_cells; i++)
-		if (report->cells[i].rounds > 0)
-			return true;
-	return false;
-}
-
 static void write_table(const struct adaptive_report *report, FILE *out)
 {
 	static const char *const head[] = { "pattern",     "policy", "accel",     "mechanism",
@@ -301,7 +293,7 @@ static int write(const struct report *report, FILE *out)
 		"that are many.");
 	write_why(report->adaptive, out);
 	status = write_charts(report->adaptive, out);
-	if (!was_measured(report->adaptive))
+	if (!adaptive_has_rounds(report->adaptive))
 		return status;
 	write_table(report->adaptive, out);
 	html_element(out, "p",
