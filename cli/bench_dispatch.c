@@ -32,44 +32,24 @@ static const struct {
 	{ NULL, WORLD_SHARED, 10000 },      { NULL, WORLD_SHARED, 1000000 },
 };
 
-static const struct option options[] = {
-	{ "rounds", required_argument, NULL, 'R' },
-	{ "accesses", required_argument, NULL, 'a' },
-	{ "max", required_argument, NULL, 'm' },
-	{ "json", no_argument, NULL, 'j' },
-	{},
-};
-
-static bool parse_option(struct dispatch_opts *opts, int option)
-{
-	switch (option) {
-	case 'R':
-		return cli_number("--rounds", optarg, 1, STATS_MAX, &opts->rounds);
-	case 'a':
-		return cli_number("--accesses", optarg, 1, 1000000000, &opts->accesses);
-	case 'm':
-		return cli_number("--max", optarg, 1, MOST_ENTRIES, &opts->max);
-	case 'j':
-		opts->json = true;
-		return true;
-	default:
-		return false;
-	}
-}
-
 static int parse(struct dispatch_opts *opts, int argc, char **argv)
 {
+	const struct cli_option options[] = {
+		{ "rounds", .number = &opts->rounds, .min = 1, .max = STATS_MAX },
+		{ "accesses", .number = &opts->accesses, .min = 1, .max = 1000000000 },
+		{ "max", .number = &opts->max, .min = 1, .max = MOST_ENTRIES },
+		{ "json", .flag = &opts->json },
+		{},
+	};
 	cpu_set_t cpus;
-	int option;
 
 	*opts = (struct dispatch_opts){
 		.rounds = DEFAULT_ROUNDS,
 		.accesses = DEFAULT_ACCESSES,
 		.max = MOST_ENTRIES,
 	};
-	while ((option = cli_option(argc, argv, options)) != -1)
-		if (!parse_option(opts, option))
-			return CLI_USAGE;
+	if (cli_parse(argc, argv, options) != CLI_OK)
+		return CLI_USAGE;
 	if (!cpus_allowed(&cpus))
 		return CLI_FAILED;
 	opts->cpus[0] = cpus_first(&cpus, 0);

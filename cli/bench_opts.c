@@ -21,32 +21,9 @@
 #define ADAPTIVE_DEFAULT_ROUNDS 3u
 #define ADAPTIVE_DEFAULT_SECONDS 60u
 
-static const struct option bench_options[] = {
-	{ "accel", required_argument, NULL, 'a' },    { "path", required_argument, NULL, 'p' },
-	{ "rings", required_argument, NULL, 'r' },    { "rounds", required_argument, NULL, 'R' },
-	{ "cpl", required_argument, NULL, 'l' },      { "cpus", required_argument, NULL, 'c' },
-	{ "seed", required_argument, NULL, 's' },     { "json", no_argument, NULL, 'j' },
-	{ "svg", required_argument, NULL, 'S' },      { "report", required_argument, NULL, 'H' },
-	{ "endpoint", required_argument, NULL, 'e' }, { "image", required_argument, NULL, 'i' },
-	{ "peer", required_argument, NULL, 'P' },     {},
-};
-
-static const struct option rtt_options[] = {
-	{ "accel", required_argument, NULL, 'a' },    { "path", required_argument, NULL, 'p' },
-	{ "rings", required_argument, NULL, 't' },    { "cpl", required_argument, NULL, 'l' },
-	{ "cpus", required_argument, NULL, 'c' },     { "json", no_argument, NULL, 'j' },
-	{ "endpoint", required_argument, NULL, 'e' }, {},
-};
-
-static const struct option adaptive_options[] = {
-	{ "accel", required_argument, NULL, 'a' },  { "policy", required_argument, NULL, 'o' },
-	{ "rounds", required_argument, NULL, 'R' }, { "seconds", required_argument, NULL, 'T' },
-	{ "cpl", required_argument, NULL, 'l' },    { "cpus", required_argument, NULL, 'c' },
-	{ "json", no_argument, NULL, 'j' },         {},
-};
-
-static bool parse_accel(struct bench_opts *opts, const char *text)
+static bool parse_accel(void *to, char *text)
 {
+	struct bench_opts *opts = to;
 	const struct vm_backend *be;
 	bool all = strcmp(text, "all") == 0;
 
@@ -89,8 +66,9 @@ static bool select_paths(struct bench_opts *opts, const char *pattern)
 	return added;
 }
 
-static bool parse_paths(struct bench_opts *opts, const char *text)
+static bool parse_paths(void *to, char *text)
 {
+	struct bench_opts *opts = to;
 	char *copy = strdup(text), *rest = copy, *pattern;
 	bool ok = copy;
 
@@ -108,16 +86,20 @@ static void select_default(struct bench_opts *opts)
 		opts->selected[i] = opts->peer || !bench_paths[i].beside_peer;
 }
 
-static bool parse_peer(struct bench_opts *opts, const char *text)
+static bool parse_peer(void *to, char *text)
 {
+	struct bench_opts *opts = to;
+
 	opts->peer = strcmp(text, "qemu") == 0;
 	if (!opts->peer)
 		cli_usage("'%s' is no peer; there is qemu", text);
 	return opts->peer;
 }
 
-static bool parse_cpl(struct bench_opts *opts, const char *text)
+static bool parse_cpl(void *to, char *text)
 {
+	struct bench_opts *opts = to;
+
 	if (strcmp(text, "0") != 0 && strcmp(text, "3") != 0) {
 		cli_usage("--cpl takes 0 or 3, not '%s'", text);
 		return false;
@@ -177,8 +159,9 @@ static bool parse_role(struct bench_opts *opts, const char *item, bool given[2])
 	return false;
 }
 
-static bool parse_cpus(struct bench_opts *opts, char *text)
+static bool parse_cpus(void *to, char *text)
 {
+	struct bench_opts *opts = to;
 	bool given[2] = { false, false };
 	const char *item;
 
@@ -188,45 +171,9 @@ static bool parse_cpus(struct bench_opts *opts, char *text)
 	return true;
 }
 
-static bool parse_option(struct bench_opts *opts, int option)
+static bool parse_endpoint(void *to, char *text)
 {
-	switch (option) {
-	case 'a':
-		return parse_accel(opts, optarg);
-	case 'p':
-		opts->paths_given = true;
-		return parse_paths(opts, optarg);
-	case 'P':
-		return parse_peer(opts, optarg);
-	case 'r':
-		return cli_number("--rings", optarg, 1, 1000000000, &opts->rings);
-	case 't':
-		return cli_number("--rings", optarg, 1, RTT_MAX_RINGS, &opts->rings);
-	case 'R':
-		return cli_number("--rounds", optarg, 1, STATS_MAX, &opts->rounds);
-	case 'l':
-		return parse_cpl(opts, optarg);
-	case 'c':
-		return parse_cpus(opts, optarg);
-	case 'e':
-		return bench_parse_endpoint(opts, optarg);
-	case 'i':
-		opts->image = optarg;
-		return true;
-	case 's':
-		return cli_number("--seed", optarg, 0, UINT32_MAX, &opts->seed);
-	case 'j':
-		opts->json = true;
-		return true;
-	case 'S':
-		opts->svg = optarg;
-		return true;
-	case 'H':
-		opts->report = optarg;
-		return true;
-	default:
-		return false;
-	}
+	return bench_parse_endpoint(to, text);
 }
 
 static uint32_t any_seed(void)
@@ -248,24 +195,30 @@ static int set_defaults(struct bench_opts *opts)
 	return default_cpus(opts) ? CLI_OK : CLI_FAILED;
 }
 
-static int parse(struct bench_opts *opts, int argc, char **argv, const struct option *options)
-{
-	int option, status = set_defaults(opts);
-
-	if (status != CLI_OK)
-		return status;
-	while ((option = cli_option(argc, argv, options)) != -1)
-		if (!parse_option(opts, option))
-			return CLI_USAGE;
-	return CLI_OK;
-}
-
 int bench_opts_parse(struct bench_opts *opts, int argc, char **argv)
 {
+	const struct cli_option options[] = {
+		{ "accel", .parse = parse_accel, .to = opts },
+		{ "path", .flag = &opts->paths_given, .parse = parse_paths, .to = opts },
+		{ "rings", .number = &opts->rings, .min = 1, .max = 1000000000 },
+		{ "rounds", .number = &opts->rounds, .min = 1, .max = STATS_MAX },
+		{ "cpl", .parse = parse_cpl, .to = opts },
+		{ "cpus", .parse = parse_cpus, .to = opts },
+		{ "seed", .number = &opts->seed, .max = UINT32_MAX },
+		{ "json", .flag = &opts->json },
+		{ "svg", .text = &opts->svg },
+		{ "report", .text = &opts->report },
+		{ "endpoint", .parse = parse_endpoint, .to = opts },
+		{ "image", .text = &opts->image },
+		{ "peer", .parse = parse_peer, .to = opts },
+		{},
+	};
 	int status;
 
 	*opts = (struct bench_opts){ .cpl = 3, .seed = any_seed() };
-	status = parse(opts, argc, argv, bench_options);
+	status = set_defaults(opts);
+	if (status == CLI_OK)
+		status = cli_parse(argc, argv, options);
 	select_default(opts);
 	if (opts->rounds == 0)
 		opts->rounds = opts->report ? REPORT_ROUNDS : DEFAULT_ROUNDS;
@@ -274,9 +227,22 @@ int bench_opts_parse(struct bench_opts *opts, int argc, char **argv)
 
 int rtt_opts_parse(struct bench_opts *opts, int argc, char **argv)
 {
+	const struct cli_option options[] = {
+		{ "accel", .parse = parse_accel, .to = opts },
+		{ "path", .flag = &opts->paths_given, .parse = parse_paths, .to = opts },
+		{ "rings", .number = &opts->rings, .min = 1, .max = RTT_MAX_RINGS },
+		{ "cpl", .parse = parse_cpl, .to = opts },
+		{ "cpus", .parse = parse_cpus, .to = opts },
+		{ "json", .flag = &opts->json },
+		{ "endpoint", .parse = parse_endpoint, .to = opts },
+		{},
+	};
+	int status;
+
 	*opts = (struct bench_opts){ .rings = RTT_DEFAULT_RINGS, .cpl = 3 };
 	parse_paths(opts, RTT_PATHS);
-	return parse(opts, argc, argv, rtt_options);
+	status = set_defaults(opts);
+	return status == CLI_OK ? cli_parse(argc, argv, options) : status;
 }
 
 void rtt_opts_like(struct bench_opts *rtt, const struct bench_opts *opts, uint64_t rings)
@@ -302,8 +268,9 @@ static bool select_policy(struct adaptive_opts *opts, const char *name)
 	return false;
 }
 
-static bool parse_policies(struct adaptive_opts *opts, char *text)
+static bool parse_policies(void *to, char *text)
 {
+	struct adaptive_opts *opts = to;
 	const char *name;
 
 	memset(opts->policies, 0, sizeof(opts->policies));
@@ -313,21 +280,19 @@ static bool parse_policies(struct adaptive_opts *opts, char *text)
 	return true;
 }
 
-static bool parse_adaptive_option(struct adaptive_opts *opts, int option)
-{
-	switch (option) {
-	case 'o':
-		return parse_policies(opts, optarg);
-	case 'T':
-		return cli_number("--seconds", optarg, 1, 3600, &opts->seconds);
-	default:
-		return parse_option(&opts->bench, option);
-	}
-}
-
 int adaptive_opts_parse(struct adaptive_opts *opts, int argc, char **argv)
 {
-	int option, status;
+	const struct cli_option options[] = {
+		{ "accel", .parse = parse_accel, .to = &opts->bench },
+		{ "policy", .parse = parse_policies, .to = opts },
+		{ "rounds", .number = &opts->bench.rounds, .min = 1, .max = STATS_MAX },
+		{ "seconds", .number = &opts->seconds, .min = 1, .max = 3600 },
+		{ "cpl", .parse = parse_cpl, .to = &opts->bench },
+		{ "cpus", .parse = parse_cpus, .to = &opts->bench },
+		{ "json", .flag = &opts->bench.json },
+		{},
+	};
+	int status;
 
 	*opts = (struct adaptive_opts){
 		.bench = { .rounds = ADAPTIVE_DEFAULT_ROUNDS, .cpl = 3 },
@@ -335,10 +300,5 @@ int adaptive_opts_parse(struct adaptive_opts *opts, int argc, char **argv)
 		.seconds = ADAPTIVE_DEFAULT_SECONDS,
 	};
 	status = set_defaults(&opts->bench);
-	if (status != CLI_OK)
-		return status;
-	while ((option = cli_option(argc, argv, adaptive_options)) != -1)
-		if (!parse_adaptive_option(opts, option))
-			return CLI_USAGE;
-	return CLI_OK;
+	return status == CLI_OK ? cli_parse(argc, argv, options) : status;
 }

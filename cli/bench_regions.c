@@ -12,37 +12,17 @@
 #define DEFAULT_ROUNDS 25u
 #define MAX_DOORBELLS 10000u
 
-static const struct option options[] = {
-	{ "doorbells", required_argument, NULL, 'd' },
-	{ "rounds", required_argument, NULL, 'R' },
-	{ "json", no_argument, NULL, 'j' },
-	{},
-};
-
-static bool parse_option(struct regions_opts *opts, int option)
-{
-	switch (option) {
-	case 'd':
-		return cli_number("--doorbells", optarg, 1, MAX_DOORBELLS, &opts->doorbells);
-	case 'R':
-		return cli_number("--rounds", optarg, 1, STATS_MAX, &opts->rounds);
-	case 'j':
-		opts->json = true;
-		return true;
-	default:
-		return false;
-	}
-}
-
 static int parse(struct regions_opts *opts, int argc, char **argv)
 {
-	int option;
+	const struct cli_option options[] = {
+		{ "doorbells", .number = &opts->doorbells, .min = 1, .max = MAX_DOORBELLS },
+		{ "rounds", .number = &opts->rounds, .min = 1, .max = STATS_MAX },
+		{ "json", .flag = &opts->json },
+		{},
+	};
 
 	*opts = (struct regions_opts){ .doorbells = DEFAULT_DOORBELLS, .rounds = DEFAULT_ROUNDS };
-	while ((option = cli_option(argc, argv, options)) != -1)
-		if (!parse_option(opts, option))
-			return CLI_USAGE;
-	return CLI_OK;
+	return cli_parse(argc, argv, options);
 }
 
 static int run(struct regions_report *report)

@@ -6,10 +6,16 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <getopt.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define MAX_OPTIONS 16
+/* What getopt_long(3) returns: an option that is in the table, and an argument that is none. */
+#define OPTION 'o'
+#define WORD 1
 
 static void say(const char *format, va_list args)
 {
@@ -59,16 +65,16 @@ static bool seen_before(int index, bool first)
 }
 
 /* order: how getopt_long(3) is to take a word that is no option. */
-static int next_option(int argc, char **argv, const struct option *options, const char *order)
+static int next_option(int argc, char **argv, const struct option *options, const char *order,
+		       int *index)
 {
 	bool first = optind <= 1; /* 0: getopt_long(3) is to forget the command line before */
 	const char *arg = argv[first ? 1 : optind];
-	int index = 0;
 	int val;
 
 	opterr = 0;
-	val = getopt_long(argc, argv, order, options, &index);
-	if (val == CLI_WORD)
+	val = getopt_long(argc, argv, order, options, index);
+	if (val == WORD)
 		return val;
 	if (val == -1 && optind < argc)
 		cli_usage("%s: takes no argument, '%s' is one", argv[0], argv[optind]);
@@ -78,21 +84,45 @@ static int next_option(int argc, char **argv, const struct option *options, cons
 		cli_usage("%s: '%s': the option takes no argument", argv[0], arg);
 	else if (val == '?')
 		cli_usage("%s: '%s' is no option", argv[0], arg);
-	else if (val != -1 && seen_before(index, first))
-		cli_usage("%s: --%s is given twice", argv[0], options[index].name);
+	else if (val != -1 && seen_before(*index, first))
+		cli_usage("%s: --%s is given twice", argv[0], options[*index].name);
 	else
 		return val;
 	return '?';
 }
 
-int cli_option(int argc, char **argv, const struct option *options)
+static bool take(const struct cli_option *option, char *text)
 {
-	return next_option(argc, argv, options, "+:");
+	char name[32];
+
+	if (option->flag)
+		*option->flag = true;
+	if (option->text)
+		*option->text = text;
+	if (option->parse)
+		return option->parse(option->to, text);
+	snprintf(name, sizeof(name), "--%s", option->name);
+	return !option->number || cli_number(name, text, option->min, option->max, option->number);
 }
 
-int cli_option_or_word(int argc, char **argv, const struct option *options)
+int cli_parse(int argc, char **argv, const struct cli_option *options)
 {
-	return next_option(argc, argv, options, "-:");
+	struct option known[MAX_OPTIONS + 1] = {};
+	const char *order;
+	int nr, val, index;
+
+	for (nr = 0; nr < MAX_OPTIONS && options[nr].name; nr++) {
+		const struct cli_option *o = &options[nr];
+
+		known[nr].name = o->name;
+		known[nr].has_arg = o->text || o->number || o->parse;
+		known[nr].val = OPTION;
+	}
+	order = options[nr].parse ? "-:" : "+:";
+	while ((val = next_option(argc, argv, known, order, &index)) != -1)
+		if (val == '?' || !take(&options[val == WORD ? nr : index], optarg))
+			return CLI_USAGE;
+	return CLI_OK;
 }
 
 bool cli_number(const char *name, const char *text, uint64_t min, uint64_t max, uint64_t *number)

@@ -8,7 +8,6 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <getopt.h>
 #include <jansson.h>
 
 enum cli_exit {
@@ -37,15 +36,22 @@ void cli_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 int cli_usage(const char *format, ...) __attribute__((format(printf, 1, 2)));
 int cli_failed(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/*
- * The next option: its val, -1 after the last, '?' after it has said what is wrong. Options are
- * long only; one given twice is wrong, and so is an argument that is no option.
- */
-int cli_option(int argc, char **argv, const struct option *options);
+/* An option, and what it sets of what is not NULL. One with only a flag takes no argument. */
+struct cli_option {
+	const char *name;
+	bool *flag; /* that it was given */
+	const char **text;
+	uint64_t *number, min, max;
+	bool (*parse)(void *to, char *text); /* false: it has said what is wrong */
+	void *to;
+};
 
-/* The same, but an argument that is no option is CLI_WORD, and in optarg. */
-#define CLI_WORD 1
-int cli_option_or_word(int argc, char **argv, const struct option *options);
+/*
+ * Takes the command line: CLI_OK, or CLI_USAGE and has said why. Options are long only, and one
+ * given twice is wrong. The last one has no name: its parse() takes each argument that is no
+ * option; where it is NULL such an argument is wrong.
+ */
+int cli_parse(int argc, char **argv, const struct cli_option *options);
 
 /* A decimal number from min to max, all of text. name is what to call it in the complaint. */
 bool cli_number(const char *name, const char *text, uint64_t min, uint64_t max, uint64_t *number);

@@ -16,14 +16,10 @@ struct compare_opts {
 	bool json;
 };
 
-static const struct option options[] = {
-	{ "tolerance", required_argument, NULL, 't' },
-	{ "json", no_argument, NULL, 'j' },
-	{},
-};
-
-static bool add_file(struct compare_opts *opts, const char *file)
+static bool add_file(void *to, char *file)
 {
+	struct compare_opts *opts = to;
+
 	if (opts->nr_files == 2) {
 		cli_usage("compare takes two files, '%s' is one too many", file);
 		return false;
@@ -32,29 +28,17 @@ static bool add_file(struct compare_opts *opts, const char *file)
 	return true;
 }
 
-static bool parse_option(struct compare_opts *opts, int option)
-{
-	switch (option) {
-	case CLI_WORD:
-		return add_file(opts, optarg);
-	case 't':
-		return cli_number("--tolerance", optarg, 0, 1000, &opts->tolerance);
-	case 'j':
-		opts->json = true;
-		return true;
-	default:
-		return false;
-	}
-}
-
 static int parse(struct compare_opts *opts, int argc, char **argv)
 {
-	int option;
+	const struct cli_option options[] = {
+		{ "tolerance", .number = &opts->tolerance, .max = 1000 },
+		{ "json", .flag = &opts->json },
+		{ .parse = add_file, .to = opts },
+	};
 
 	*opts = (struct compare_opts){ .tolerance = DEFAULT_TOLERANCE };
-	while ((option = cli_option_or_word(argc, argv, options)) != -1)
-		if (!parse_option(opts, option))
-			return CLI_USAGE;
+	if (cli_parse(argc, argv, options) != CLI_OK)
+		return CLI_USAGE;
 	if (opts->nr_files < 2)
 		return cli_usage("compare takes two files, A.json and B.json");
 	return CLI_OK;

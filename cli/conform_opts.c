@@ -10,20 +10,15 @@
 
 #define MAX_OPERATIONS 1000000000u
 
-static const struct option options[] = {
-	{ "accel", required_argument, NULL, 'a' },  { "case", required_argument, NULL, 'c' },
-	{ "list", no_argument, NULL, 'l' },         { "json", no_argument, NULL, 'j' },
-	{ "replay", required_argument, NULL, 'r' }, { "random", required_argument, NULL, 'n' },
-	{ "seed", required_argument, NULL, 's' },   {},
-};
-
 bool conform_selected(const struct conform_opts *opts, const struct conform_case *c)
 {
 	return !opts->pattern || fnmatch(opts->pattern, c->name, 0) == 0;
 }
 
-static bool parse_accel(struct conform_opts *opts, const char *text)
+static bool parse_accel(void *to, char *text)
 {
+	struct conform_opts *opts = to;
+
 	opts->all = strcmp(text, "all") == 0;
 	opts->nr_accels = 0;
 	for (unsigned int i = 0; i < NR_SUBJECT_TYPES; i++)
@@ -34,8 +29,10 @@ static bool parse_accel(struct conform_opts *opts, const char *text)
 	return opts->nr_accels > 0;
 }
 
-static bool parse_pattern(struct conform_opts *opts, const char *pattern)
+static bool parse_pattern(void *to, char *pattern)
 {
+	struct conform_opts *opts = to;
+
 	opts->pattern = pattern;
 	for (size_t i = 0; i < conform_nr_groups; i++)
 		for (size_t k = 0; k < conform_groups[i]->nr; k++)
@@ -43,32 +40,6 @@ static bool parse_pattern(struct conform_opts *opts, const char *pattern)
 				return true;
 	cli_usage("no case is called '%s'; 'bellwire conform --list' lists them", pattern);
 	return false;
-}
-
-static bool parse(struct conform_opts *opts, int val, bool *seeded)
-{
-	switch (val) {
-	case 'a':
-		return parse_accel(opts, optarg);
-	case 'c':
-		return parse_pattern(opts, optarg);
-	case 'l':
-		opts->list = true;
-		return true;
-	case 'j':
-		opts->json = true;
-		return true;
-	case 'r':
-		opts->replay = optarg;
-		return true;
-	case 'n':
-		return cli_number("--random", optarg, 1, MAX_OPERATIONS, &opts->operations);
-	case 's':
-		*seeded = true;
-		return cli_number("--seed", optarg, 0, UINT64_MAX, &opts->seed);
-	default:
-		return false;
-	}
 }
 
 static int check(const struct conform_opts *opts, bool seeded)
@@ -86,13 +57,21 @@ static int check(const struct conform_opts *opts, bool seeded)
 int conform_opts_parse(struct conform_opts *opts, int argc, char **argv)
 {
 	bool seeded = false;
-	int val;
+	const struct cli_option options[] = {
+		{ "accel", .parse = parse_accel, .to = opts },
+		{ "case", .parse = parse_pattern, .to = opts },
+		{ "list", .flag = &opts->list },
+		{ "json", .flag = &opts->json },
+		{ "replay", .text = &opts->replay },
+		{ "random", .number = &opts->operations, .min = 1, .max = MAX_OPERATIONS },
+		{ "seed", .flag = &seeded, .number = &opts->seed, .max = UINT64_MAX },
+		{},
+	};
 
 	*opts = (struct conform_opts){};
 	parse_accel(opts, "all");
-	while ((val = cli_option(argc, argv, options)) != -1)
-		if (!parse(opts, val, &seeded))
-			return CLI_USAGE;
+	if (cli_parse(argc, argv, options) != CLI_OK)
+		return CLI_USAGE;
 	if (!seeded && getrandom(&opts->seed, sizeof(opts->seed), 0) < 0)
 		opts->seed = 1;
 	return check(opts, seeded);

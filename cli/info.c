@@ -101,16 +101,12 @@ static int print_text(const struct info *info)
 
 static int info_main(int argc, char **argv)
 {
-	static const struct option options[] = { { "json", no_argument, NULL, 'j' }, {} };
 	struct info info = {};
 	bool json = false;
-	int val;
+	const struct cli_option options[] = { { "json", .flag = &json }, {} };
 
-	while ((val = cli_option(argc, argv, options)) != -1) {
-		if (val == '?')
-			return CLI_USAGE;
-		json = true;
-	}
+	if (cli_parse(argc, argv, options) != CLI_OK)
+		return CLI_USAGE;
 	host_read(&info.host);
 	info.kvm_err = kvm_caps_read(&info.caps, &info.nr_caps);
 	return json ? print_json(&info) : print_text(&info);

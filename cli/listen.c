@@ -19,15 +19,11 @@
 
 int listen_parse(int argc, char **argv, const char **path)
 {
-	static const struct option options[] = { { "listen", required_argument, NULL, 'l' }, {} };
-	int option;
+	const struct cli_option options[] = { { "listen", .text = path }, {} };
 
 	*path = NULL;
-	while ((option = cli_option(argc, argv, options)) != -1) {
-		if (option != 'l')
-			return CLI_USAGE;
-		*path = optarg;
-	}
+	if (cli_parse(argc, argv, options) != CLI_OK)
+		return CLI_USAGE;
 	return *path ? CLI_OK : cli_usage("%s: --listen SOCKET is missing", argv[0]);
 }
 
