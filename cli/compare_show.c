@@ -192,6 +192,18 @@ static void print_counts(const struct comparison *c)
 	putchar('\n');
 }
 
+static void print_legend(const struct comparison *c)
+{
+	const struct compare_kind *kind = c->docs[0].kind;
+
+	printf("\ninterval: what B/A lies in. noise: the most that an A/A pair, the same "
+	       "thing\nmeasured twice, differed by. Slower or faster is what lies beyond "
+	       "both, and by\nmore than %.3g %%.\n",
+	       100 * (c->tolerance - 1));
+	if (!kind->shared_aa && !kind->aa_low)
+		puts("There is no such pair here: two runs of A, compared, show what is noise.");
+}
+
 void compare_print(const struct comparison *c)
 {
 	const struct compare_metric *metrics = c->docs[0].kind->metrics;
@@ -204,10 +216,7 @@ void compare_print(const struct comparison *c)
 		print_metric(c, &metrics[i]);
 	print_cases(c);
 	if (metrics[0].title)
-		printf("\ninterval: what B/A lies in. noise: the most that an A/A pair, the same "
-		       "thing\nmeasured twice, differed by. Slower or faster is what lies beyond "
-		       "both, and by\nmore than %.3g %%.\n",
-		       100 * (c->tolerance - 1));
+		print_legend(c);
 	print_counts(c);
 }
 
