@@ -4,6 +4,7 @@
  */
 #include "cli/cli.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <errno.h>
 #include <getopt.h>
@@ -118,6 +119,7 @@ int cli_parse(int argc, char **argv, const struct cli_option *options)
 		known[nr].has_arg = o->text || o->number || o->parse;
 		known[nr].val = OPTION;
 	}
+	assert(!options[nr].name); /* or MAX_OPTIONS is not */
 	order = options[nr].parse ? "-:" : "+:";
 	while ((val = next_option(argc, argv, known, order, &index)) != -1)
 		if (val == '?' || !take(&options[val == WORD ? nr : index], optarg))
