@@ -4,6 +4,9 @@
  * twice as many. Each link has two nexts, which take turns: readers of the old chains follow the
  * one while the new chains are made of the other, so that a walk never strays from the ones into
  * the others. A grace period later nobody is in the old ones, and the next time it is their turn.
+ *
+ * What is new comes last, also in chains that have grown: whoever is on the way to a link when that
+ * is replaced, however slow, meets the new one behind it. model/chains.pml has all orders.
  */
 #include "chains.h"
 #include "rcu.h"
