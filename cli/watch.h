@@ -80,7 +80,7 @@ void watch_thread_drain(struct watch_thread *thread, struct watch_account *accou
 struct watch_threads {
 	const struct watch_kernel *kernel;
 	size_t ring_size;
-	unsigned int nr, started;
+	unsigned int nr;
 	unsigned int seen; /* those that have ended too */
 	uint64_t began;    /* CLOCK_MONOTONIC, before the first was started */
 	bool too_many;

@@ -82,32 +82,31 @@ static int choose_ring_size(struct watch_threads *threads, struct watch_process 
 	return status;
 }
 
-/* To open takes long, to start does not: nearly all of the time that the watch is said to have had
- * is that of each thread. */
-static int start_threads(struct watch_threads *threads)
+/* From the nth on. To open takes long, to start does not: nearly all of the time that the watch is
+ * said to have had is that of each thread. */
+static int start_threads(struct watch_threads *threads, unsigned int nth)
 {
-	struct watch_thread *thread;
 	int err;
 
 	if (!threads->began)
 		threads->began = clock_ns(CLOCK_MONOTONIC);
-	while (threads->started < threads->nr) {
-		thread = threads->array[threads->started++];
-		err = watch_thread_start(thread);
+	for (; nth < threads->nr; nth++) {
+		err = watch_thread_start(threads->array[nth]);
 		if (err)
-			return cannot_open("enabling perf's events", thread->tid, err);
+			return cannot_open("enabling perf's events", threads->array[nth]->tid, err);
 	}
 	return CLI_OK;
 }
 
 int watch_threads_scan(struct watch_threads *threads, struct watch_process *process)
 {
+	unsigned int known = threads->nr;
 	int status;
 
 	if (!threads->ring_size && choose_ring_size(threads, process) != CLI_OK)
 		return CLI_FAILED;
 	status = watch_process_tasks(process, add_thread, threads);
-	return status == CLI_OK ? start_threads(threads) : status;
+	return status == CLI_OK ? start_threads(threads, known) : status;
 }
 
 void watch_threads_close(struct watch_threads *threads)
@@ -137,7 +136,7 @@ static void drain(struct watch_threads *threads, const struct pollfd *fds,
 		watch_thread_close(thread);
 		free(thread);
 	}
-	threads->nr = threads->started = left;
+	threads->nr = left;
 }
 
 bool watch_threads_step(struct watch_threads *threads, int pidfd, int timeout_ms,
