@@ -124,9 +124,9 @@ def is_listening(process, path):
     """A socket is there before anybody listens: it is bound first. One that was there before may be
     open for a moment more, in a child of who listened."""
     with open("/proc/net/unix", encoding="utf-8") as file:
-        inodes = [line.split()[6] for line in file
-                  if line.split()[3] == "00010000" and line.endswith(f" {path}\n")]
-    return any(f"socket:[{inode}]" in open_files(process) for inode in inodes)
+        here = [line.split() for line in file if line.endswith(f" {path}\n")]
+    listening = {f"socket:[{fields[6]}]" for fields in here if fields[3] == "00010000"}
+    return not listening.isdisjoint(open_files(process))
 
 
 def children(process):
