@@ -54,20 +54,19 @@ int cli_failed(const char *format, ...)
 	return CLI_FAILED;
 }
 
-/* Seen options are kept as a bit each, by their place in the table. */
-static bool seen_before(int index, bool first)
+/* Options of this command line are kept as a bit each, by their place in the table. */
+static bool given_before(uint64_t *seen, int index)
 {
-	static uint64_t seen;
 	uint64_t bit = UINT64_C(1) << index;
-	bool before = seen & bit && !first;
+	bool before = *seen & bit;
 
-	seen = first ? bit : seen | bit;
+	*seen |= bit;
 	return before;
 }
 
 /* order: how getopt_long(3) is to take a word that is no option. */
 static int next_option(int argc, char **argv, const struct option *options, const char *order,
-		       int *index)
+		       int *index, uint64_t *seen)
 {
 	bool first = optind <= 1; /* 0: getopt_long(3) is to forget the command line before */
 	const char *arg = argv[first ? 1 : optind];
@@ -85,7 +84,7 @@ static int next_option(int argc, char **argv, const struct option *options, cons
 		cli_usage("%s: '%s': the option takes no argument", argv[0], arg);
 	else if (val == '?')
 		cli_usage("%s: '%s' is no option", argv[0], arg);
-	else if (val != -1 && seen_before(*index, first))
+	else if (val != -1 && given_before(seen, *index))
 		cli_usage("%s: --%s is given twice", argv[0], options[*index].name);
 	else
 		return val;
@@ -111,6 +110,7 @@ int cli_parse(int argc, char **argv, const struct cli_option *options)
 	struct option known[MAX_OPTIONS + 1] = {};
 	const char *order;
 	int nr, val, index;
+	uint64_t seen = 0;
 
 	for (nr = 0; nr < MAX_OPTIONS && options[nr].name; nr++) {
 		const struct cli_option *o = &options[nr];
@@ -121,7 +121,7 @@ int cli_parse(int argc, char **argv, const struct cli_option *options)
 	}
 	assert(!options[nr].name); /* or MAX_OPTIONS is not */
 	order = options[nr].parse ? "-:" : "+:";
-	while ((val = next_option(argc, argv, known, order, &index)) != -1)
+	while ((val = next_option(argc, argv, known, order, &index, &seen)) != -1)
 		if (val == '?' || !take(&options[val == WORD ? nr : index], optarg))
 			return CLI_USAGE;
 	return CLI_OK;
